@@ -1,0 +1,142 @@
+# Needs Go, make, git and a C compiler (for the race detector). All other tools are built from the Go modules that
+# hack/tools pins, into bin/tools.
+
+GO ?= go
+# What is built or tested is decided by this file and by go.mod, not by the settings of the one who runs it.
+export GOFLAGS := -mod=readonly -buildvcs=false
+export GOWORK := off
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+MODULE := github.com/sendforsign/sfs-operator
+LDFLAGS := -s -w -X $(MODULE)/internal/version.Version=$(VERSION)
+
+# For one package: make test PKG=./controllers TESTFLAGS='-run TestSfsClient -v'
+PKG ?= ./...
+TESTFLAGS ?=
+
+TOOLS := $(CURDIR)/bin/tools
+CONTROLLER_GEN := $(TOOLS)/controller-gen
+GOLANGCI_LINT := $(TOOLS)/golangci-lint
+KUSTOMIZE := $(TOOLS)/kustomize
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this list
+	@echo 'Usage: make <target>'
+	@awk 'BEGIN {FS = ":.*## "} \
+		/^##@ / {printf "\n%s\n", substr($$0, 5)} \
+		/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+##@ Build
+
+.PHONY: build
+build: ## Build bin/sfs-operator
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/sfs-operator .
+
+.PHONY: image
+image: ## Build the container image (needs docker, or CONTAINER_TOOL=podman)
+	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) -t $(IMAGE) .
+CONTAINER_TOOL ?= docker
+IMAGE ?= sfs-operator:$(VERSION)
+
+.PHONY: dist
+dist: manifests $(KUSTOMIZE) ## Render config/default into dist/install.yaml
+	@mkdir -p dist
+	$(KUSTOMIZE) build config/default > dist/install.yaml
+
+.PHONY: clean
+clean: ## Remove all that was built here (the control plane stays in the user's cache)
+	rm -rf bin dist
+
+##@ Develop
+
+.PHONY: generate
+generate: $(CONTROLLER_GEN) ## Generate the DeepCopy methods of the API types
+	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
+
+.PHONY: manifests
+manifests: $(CONTROLLER_GEN) ## Generate the CRDs and the RBAC role from the Go code
+	$(CONTROLLER_GEN) crd paths=./api/... output:crd:artifacts:config=config/crd/bases
+	$(CONTROLLER_GEN) rbac:roleName=sfs-operator paths=./controllers/... output:rbac:artifacts:config=config/rbac
+
+.PHONY: fmt
+fmt: $(GOLANGCI_LINT) ## Format all Go code
+	$(GOLANGCI_LINT) fmt
+
+.PHONY: vet
+vet: ## Run go vet
+	$(GO) vet ./...
+
+.PHONY: lint
+lint: $(GOLANGCI_LINT) ## Lint all Go code, and the API types for the conventions of Kubernetes
+	$(GOLANGCI_LINT) run
+	$(GOLANGCI_LINT) run --config .golangci-kal.yml ./api/...
+
+.PHONY: demo
+demo: build ## Run the operator on a local control plane and a simulated Sendforsign (DEMO_FOR=2m ends it by itself)
+	@$(GO) build -trimpath -o bin/demo ./hack/demo
+	@# Ctrl-C reaches the demo too, which cleans up. The shell waits for that, and 130 is no failure.
+	@trap : INT; \
+	assets="$$($(GO) run ./hack/controlplane)" || exit; \
+	KUBEBUILDER_ASSETS="$$assets" bin/demo; \
+	status=$$?; [ $$status -eq 130 ] || exit $$status
+
+##@ Check
+
+.PHONY: test
+test: ## Run all tests with the race detector, on a real control plane
+	@assets="$$($(GO) run ./hack/controlplane -components etcd,kube-apiserver)" || exit; \
+	KUBEBUILDER_ASSETS="$$assets" CGO_ENABLED=1 $(GO) test -race -timeout 15m -p 2 $(TESTFLAGS) $(PKG)
+
+.PHONY: verify
+verify: ## Check that all generated files are committed, and that modules, format and code are clean
+	@$(MAKE) --no-print-directory generate
+	@$(MAKE) --no-print-directory manifests
+	@$(MAKE) --no-print-directory verify-clean
+	@$(MAKE) --no-print-directory verify-modules
+	@$(MAKE) --no-print-directory verify-kustomize
+	@$(MAKE) --no-print-directory vet
+	@$(MAKE) --no-print-directory lint
+
+# gofmt first: it names the file, where git would only say that something differs.
+.PHONY: verify-clean
+verify-clean:
+	@unformatted="$$(git ls-files -z '*.go' | xargs -0 gofmt -s -l)"; \
+	if [ -n "$$unformatted" ]; then \
+		printf 'verify: not formatted, run `make fmt`:\n%s\n' "$$unformatted" >&2; exit 1; \
+	fi
+	@dirty="$$(git status --porcelain --untracked-files=all)"; \
+	if [ -n "$$dirty" ]; then \
+		printf 'verify: these files are not committed, or were out of date and have just been generated:\n%s\n' "$$dirty" >&2; \
+		git --no-pager diff --stat >&2; exit 1; \
+	fi
+
+.PHONY: verify-modules
+verify-modules:
+	@for dir in $$(git ls-files 'go.mod' '*/go.mod' | xargs -n 1 dirname); do \
+		echo "$(GO) -C $$dir mod tidy -diff"; \
+		$(GO) -C "$$dir" mod tidy -diff || { echo "verify: run go mod tidy in $$dir" >&2; exit 1; }; \
+	done
+
+.PHONY: verify-kustomize
+verify-kustomize: $(KUSTOMIZE)
+	@for file in $$(git ls-files 'config/*/kustomization.yaml'); do \
+		if grep -q '^kind: Component' "$$file"; then continue; fi; \
+		echo "kustomize build $${file%/*}"; \
+		$(KUSTOMIZE) build "$${file%/*}" > /dev/null || exit; \
+	done
+
+# Each tool is a module of its own, so that it is built with the dependencies that it was released with, and built
+# again only when its pins change. Tools run on this machine, whatever the operator is built for.
+TOOL_BUILD = env -u GOOS -u GOARCH CGO_ENABLED=0 $(GO) -C hack/tools/$(@F) build -trimpath -ldflags '-s -w' -o $@
+
+$(CONTROLLER_GEN): hack/tools/controller-gen/go.mod hack/tools/controller-gen/go.sum
+	$(TOOL_BUILD) sigs.k8s.io/controller-tools/cmd/controller-gen
+
+$(KUSTOMIZE): hack/tools/kustomize/go.mod hack/tools/kustomize/go.sum
+	$(TOOL_BUILD) sigs.k8s.io/kustomize/kustomize/v5
+
+$(GOLANGCI_LINT): hack/tools/golangci-lint/go.mod hack/tools/golangci-lint/go.sum hack/tools/golangci-lint/main.go
+	@echo 'Building golangci-lint, which takes some minutes the first time.'
+	$(TOOL_BUILD) .

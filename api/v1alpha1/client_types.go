@@ -1,0 +1,229 @@
+// Copyright The sfs-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// SfsClientSpec describes one tenant. All of it may be left out. Fields that are absent are left as they are at SFS.
+type SfsClientSpec struct {
+	// platformRef names the SfsPlatform. Immutable.
+	// +optional
+	// +kubebuilder:default={name: default}
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="platformRef is immutable: an SFS client can not move to another account; create another SfsClient"
+	PlatformRef PlatformReference `json:"platformRef,omitzero"`
+
+	// fullName of the tenant at SFS.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	FullName string `json:"fullName,omitempty"`
+
+	// email of the tenant at SFS.
+	// +optional
+	// +kubebuilder:validation:MaxLength=254
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[^@ ]+@[^@ ]+$')",message="email must be an e-mail address"
+	Email string `json:"email,omitempty"`
+
+	// organization of the tenant at SFS.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	Organization string `json:"organization,omitempty"`
+
+	// token says how the client token is kept alive.
+	// +optional
+	// +kubebuilder:default={}
+	Token TokenSpec `json:"token,omitzero"`
+
+	// secret is the one that holds the identifiers (clientKey, userKey, baseURL). It hardly ever changes, so it may be
+	// read through envFrom. Default name: <name>-sfs.
+	// +optional
+	Secret SecretSpec `json:"secret,omitzero"`
+
+	// suspend stops all work on this resource, the renewal of its token as well.
+	// +optional
+	Suspend bool `json:"suspend,omitempty"`
+}
+
+// PlatformReference names an SfsPlatform.
+type PlatformReference struct {
+	// name of the SfsPlatform.
+	// +optional
+	// +kubebuilder:default=default
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name,omitempty"`
+}
+
+// TokenSpec says how a client token is kept alive.
+type TokenSpec struct {
+	// enabled: false publishes no token. A token that was published is withdrawn.
+	// +optional
+	// +kubebuilder:default=true
+	Enabled *bool `json:"enabled,omitempty"`
+
+	// renewBefore is how long before its end the token is renewed, at least 3m. Absent: as the SfsPlatform says, and
+	// else a third of the token's life. Never more than four fifths of the life that SFS gave the token.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('3m')",message="renewBefore must be at least 3m, so that a new token reaches applications before the old one dies"
+	RenewBefore *metav1.Duration `json:"renewBefore,omitempty"`
+
+	// revocationPolicy: OnDelete revokes the token when this resource is deleted, Never lets it expire.
+	// +optional
+	// +kubebuilder:default=OnDelete
+	RevocationPolicy RevocationPolicy `json:"revocationPolicy,omitempty"`
+
+	// secret is the one that holds the token. It changes several times an hour: mount it as a volume (without subPath),
+	// do not read it through env. Default name: <name>-sfs-token.
+	// +optional
+	Secret SecretSpec `json:"secret,omitzero"`
+}
+
+// SfsClientStatus is what the operator last saw.
+type SfsClientStatus struct {
+	// observedGeneration is the generation of the spec that this status speaks of; -1 before the first look.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// conditions: Ready, Synced, SecretReady and TokenValid; Reconciling and Stalled only while True.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// clientKey is the identifier of the client at SFS.
+	// +optional
+	ClientKey string `json:"clientKey,omitempty"`
+
+	// customKey is the key by which the client is found again at SFS: <customKeyPrefix>/<namespace>/<name>.
+	// +optional
+	CustomKey string `json:"customKey,omitempty"`
+
+	// origin says whether the client was created for this resource or was found under its customKey.
+	// +optional
+	Origin Origin `json:"origin,omitempty"`
+
+	// defaultUserKey is the userKey of the default user of the client, when it is known.
+	// +optional
+	DefaultUserKey string `json:"defaultUserKey,omitempty"`
+
+	// createIntent is present only while a create request is unresolved.
+	// +optional
+	CreateIntent *CreateIntent `json:"createIntent,omitempty"`
+
+	// token describes the token in the token Secret.
+	// +optional
+	Token *TokenStatus `json:"token,omitempty"`
+
+	// secretRef names the Secret of identifiers.
+	// +optional
+	SecretRef *SecretReference `json:"secretRef,omitempty"`
+
+	// lastSyncTime is when the client was last compared with SFS.
+	// +optional
+	LastSyncTime *metav1.Time `json:"lastSyncTime,omitempty"`
+
+	// lastHandledReconcileAt is the last value of the annotation sendforsign.com/reconcile-requested-at acted on.
+	// +optional
+	LastHandledReconcileAt string `json:"lastHandledReconcileAt,omitempty"`
+
+	// lastHandledRenewAt is the last value of the annotation sendforsign.com/renew-requested-at acted on.
+	// +optional
+	LastHandledRenewAt string `json:"lastHandledRenewAt,omitempty"`
+}
+
+// TokenStatus describes a published token, never the token itself.
+type TokenStatus struct {
+	// secretRef names the Secret that holds the token.
+	// +required
+	SecretRef SecretReference `json:"secretRef,omitzero"`
+
+	// issuedTime is when the token was asked for.
+	// +optional
+	IssuedTime metav1.Time `json:"issuedTime,omitzero"`
+
+	// expirationTime is when the token dies: the time it was asked for plus the life that SFS gave it.
+	// +optional
+	ExpirationTime metav1.Time `json:"expirationTime,omitzero"`
+
+	// renewalTime is when the token will be renewed.
+	// +optional
+	RenewalTime metav1.Time `json:"renewalTime,omitzero"`
+
+	// revision counts the tokens that were published in this Secret.
+	// +optional
+	Revision int64 `json:"revision,omitempty"`
+}
+
+// SfsClient is one tenant of a platform: a business that it serves. The operator creates it at SFS exactly once, and
+// keeps its keys in one Secret and a living token in another.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:resource:shortName=sfsc,categories=sfs
+// +kubebuilder:subresource:status
+// +kubebuilder:selectablefield:JSONPath=`.spec.platformRef.name`
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 200",message="the name must have at most 200 characters, so that the names of its Secrets fit"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec) || (has(self.spec.secret) && has(self.spec.secret.name) ? self.spec.secret.name : self.metadata.name + '-sfs') != (has(self.spec.token) && has(self.spec.token.secret) && has(self.spec.token.secret.name) ? self.spec.token.secret.name : self.metadata.name + '-sfs-token')",message="spec.secret.name and spec.token.secret.name must differ: one Secret is stable, the other changes with each token"
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Secret",type=string,JSONPath=`.status.secretRef.name`
+// +kubebuilder:printcolumn:name="Expires",type=string,JSONPath=`.status.token.expirationTime`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="ClientKey",type=string,priority=1,JSONPath=`.status.clientKey`
+// +kubebuilder:printcolumn:name="Renewal",type=string,priority=1,JSONPath=`.status.token.renewalTime`
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+type SfsClient struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is what is wanted.
+	// +optional
+	// +kubebuilder:default={}
+	Spec SfsClientSpec `json:"spec,omitzero"`
+
+	// status is what is.
+	// +optional
+	// +kubebuilder:default={"observedGeneration":-1}
+	Status SfsClientStatus `json:"status,omitzero"`
+}
+
+// GetConditions returns the conditions of the status.
+func (c *SfsClient) GetConditions() *[]metav1.Condition { return &c.Status.Conditions }
+
+// IsSuspended says whether the user has stopped the work on this resource.
+func (c *SfsClient) IsSuspended() bool {
+	return c.Spec.Suspend || c.Annotations[PausedAnnotation] == "true"
+}
+
+// SecretName is the name of the Secret of identifiers.
+func (c *SfsClient) SecretName() string {
+	if c.Spec.Secret.Name != "" {
+		return c.Spec.Secret.Name
+	}
+	return c.Name + "-sfs"
+}
+
+// TokenSecretName is the name of the Secret that holds the token.
+func (c *SfsClient) TokenSecretName() string {
+	if c.Spec.Token.Secret.Name != "" {
+		return c.Spec.Token.Secret.Name
+	}
+	return c.Name + "-sfs-token"
+}
+
+// TokenEnabled says whether a token is wanted.
+func (c *SfsClient) TokenEnabled() bool {
+	return c.Spec.Token.Enabled == nil || *c.Spec.Token.Enabled
+}
+
+// SfsClientList is a list of SfsClients.
+//
+// +kubebuilder:object:root=true
+type SfsClientList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []SfsClient `json:"items"`
+}

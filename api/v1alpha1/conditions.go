@@ -1,0 +1,106 @@
+// Copyright The sfs-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+// Condition types.
+const (
+	// ReadyCondition sums up the others: the resource does its job now. It stays True through an outage of SFS for as
+	// long as what was published still works.
+	ReadyCondition = "Ready"
+	// SyncedCondition says whether SFS holds what the spec asks for, as of the last comparison (SfsClient,
+	// SfsClientUser).
+	SyncedCondition = "Synced"
+	// SecretReadyCondition says whether the Secret of identifiers is as it should be (SfsClient, SfsClientUser).
+	SecretReadyCondition = "SecretReady"
+	// TokenValidCondition says whether the token Secret holds a token that an application can count on (SfsClient).
+	TokenValidCondition = "TokenValid"
+	// CredentialsValidCondition says whether SFS accepts the API key and secret (SfsPlatform).
+	CredentialsValidCondition = "CredentialsValid"
+	// ReconcilingCondition and StalledCondition follow kstatus: present only while True. Reconciling: the operator is
+	// at work or waits for something that comes by itself. Stalled: a person is needed.
+	ReconcilingCondition = "Reconciling"
+	StalledCondition     = "Stalled"
+)
+
+// Reasons of conditions that are as they should be.
+const (
+	// AvailableReason (Ready): all is well. Nothing to do.
+	AvailableReason = "Available"
+	// InSyncReason (Synced): SFS holds what the spec asks for. Nothing to do.
+	InSyncReason = "InSync"
+	// PublishedReason (SecretReady): the Secret is written. Nothing to do.
+	PublishedReason = "Published"
+	// IssuedReason (TokenValid): the Secret holds a living token, which is renewed in time. Nothing to do.
+	IssuedReason = "Issued"
+	// VerifiedReason (CredentialsValid): SFS gave a token for these credentials. Nothing to do.
+	VerifiedReason = "Verified"
+	// DisabledReason (TokenValid): spec.token.enabled is false. Nothing to do.
+	DisabledReason = "Disabled"
+	// ProgressingReason: the work has begun. Wait; it goes on by itself.
+	ProgressingReason = "Progressing"
+)
+
+// Reasons that clear up by themselves, or once another resource is put right.
+const (
+	// PlatformNotFoundReason: there is no SfsPlatform of that name. Create it, or correct spec.platformRef (which
+	// means to create the resource anew).
+	PlatformNotFoundReason = "PlatformNotFound"
+	// ClientNotFoundReason: there is no SfsClient of that name in the namespace. Create it, or correct spec.clientRef.
+	ClientNotFoundReason = "ClientNotFound"
+	// ClientNotReadyReason: the SfsClient has no clientKey yet. Look at its conditions.
+	ClientNotReadyReason = "ClientNotReady"
+	// APIUnavailableReason: SFS cannot be reached or answers with a server error. Tried again by itself; if it lasts,
+	// look at the network of the operator and at the status of SFS.
+	APIUnavailableReason = "APIUnavailable"
+	// ThrottledReason: SFS asked for a pause (429). Tried again after it; if it is frequent, lower
+	// spec.rateLimit of the SfsPlatform.
+	ThrottledReason = "Throttled"
+	// CreateOutcomeUnknownReason: the answer to a create was lost, and SFS does not show the object yet. It is looked
+	// up again, and made again only after a time in which the lost request must have ended.
+	CreateOutcomeUnknownReason = "CreateOutcomeUnknown"
+	// SecretWriteFailedReason: the API server refused the Secret. The message says why (quota, admission, immutable).
+	SecretWriteFailedReason = "SecretWriteFailed"
+)
+
+// Reasons that need a person.
+const (
+	// CredentialsSecretNotFoundReason: the Secret named by spec.credentialsSecretRef is not in the namespace of the
+	// operator. Create it there.
+	CredentialsSecretNotFoundReason = "CredentialsSecretNotFound"
+	// CredentialsSecretMalformedReason: that Secret lacks the key apiKey or secret, or one is empty. Correct it.
+	CredentialsSecretMalformedReason = "CredentialsSecretMalformed"
+	// CredentialsInvalidReason: SFS refuses the API key and secret. Put the right pair in the credentials Secret;
+	// tokens that were published stay until they expire.
+	CredentialsInvalidReason = "CredentialsInvalid"
+	// InvalidConfigurationReason: the SfsPlatform cannot be used as it is written. The message says which field.
+	InvalidConfigurationReason = "InvalidConfiguration"
+	// NamespaceNotAllowedReason: the SfsPlatform does not serve this namespace. Have its spec.allowedNamespaces
+	// changed, or move the resource.
+	NamespaceNotAllowedReason = "NamespaceNotAllowed"
+	// RequestRefusedReason: SFS refuses what the spec asks for. Correct the field that the message names.
+	RequestRefusedReason = "RequestRefused"
+	// AccessDeniedReason: SFS accepts the credentials but not this request. Ask SFS what the account may do.
+	AccessDeniedReason = "AccessDenied"
+	// AmbiguousCustomKeyReason: SFS holds several objects with this customKey; the operator chooses none. Rename the
+	// customKey of all but the right one at SFS.
+	AmbiguousCustomKeyReason = "AmbiguousCustomKey"
+	// RemoteMissingReason: SFS no longer knows the clientKey or userKey in status. A new one is not made, since it
+	// would have none of the contracts. Have it restored by SFS, or delete the resource and create it anew.
+	RemoteMissingReason = "RemoteMissing"
+	// DefaultUserUnknownReason: it cannot be told which user of the client is the default one. Set a customKey for
+	// it at SFS as the message says.
+	DefaultUserUnknownReason = "DefaultUserUnknown"
+	// SecretConflictReason: a Secret of that name belongs to somebody else and is left alone. Rename or delete it,
+	// or choose another name in the spec.
+	SecretConflictReason = "SecretConflict"
+)
+
+// Reasons of TokenValid beside the above, which say what ails a token that still lives (status True) or why there is
+// none that can be counted on (status False).
+const (
+	// TokenMissingReason: no token has been published yet. The Ready condition says what it waits for.
+	TokenMissingReason = "TokenMissing"
+	// TokenExpiringReason: the token is about to die or is dead, and could not be renewed. The message says why.
+	TokenExpiringReason = "TokenExpiring"
+)

@@ -1,0 +1,64 @@
+// Copyright The sfs-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+// Annotations that users set on an SfsPlatform, SfsClient or SfsClientUser.
+const (
+	// ReconcileRequestedAtAnnotation asks for a comparison with SFS now. Any new value counts once; the value that
+	// was last acted on stands in status.lastHandledReconcileAt.
+	ReconcileRequestedAtAnnotation = "sendforsign.com/reconcile-requested-at"
+	// RenewRequestedAtAnnotation, on an SfsClient, asks for a new token now. Any new value counts once; the value
+	// that was last acted on stands in status.lastHandledRenewAt.
+	RenewRequestedAtAnnotation = "sendforsign.com/renew-requested-at"
+	// PausedAnnotation with the value "true" does what spec.suspend does, for buttons that must not edit a spec
+	// which is kept in Git.
+	PausedAnnotation = "sendforsign.com/paused"
+)
+
+// RevokeTokenFinalizer is on an SfsClient whose token is revoked on deletion. It is let go after at most one minute,
+// or when the token has expired by itself, whichever is first.
+const RevokeTokenFinalizer = "sendforsign.com/revoke-token"
+
+// Labels and annotations that the operator sets on the Secrets which it writes.
+const (
+	// ManagedByLabel has the value ManagedByValue on each Secret of the operator. The operator watches only Secrets
+	// that have it.
+	ManagedByLabel = "app.kubernetes.io/managed-by"
+	ManagedByValue = "sfs-operator"
+	// ContentHashAnnotation is a digest of the values which the operator wrote: where it no longer fits the data,
+	// somebody has edited them.
+	ContentHashAnnotation = "sendforsign.com/content-hash"
+	// RevisionAnnotation counts the writes of a Secret by the operator.
+	RevisionAnnotation = "sendforsign.com/revision"
+	// IssuedAtAnnotation and ExpiresAtAnnotation are the times of the token in the Secret (RFC 3339, UTC).
+	IssuedAtAnnotation  = "sendforsign.com/issued-at"
+	ExpiresAtAnnotation = "sendforsign.com/expires-at"
+	// RenewHandledAnnotation is the value of RenewRequestedAtAnnotation for which the token was made.
+	RenewHandledAnnotation = "sendforsign.com/renew-handled"
+)
+
+// Keys of the Secrets. They are public API: applications are written against them.
+const (
+	// KeyClientKey holds the SFS key of the client (in each Secret).
+	KeyClientKey = "clientKey"
+	// KeyUserKey holds the SFS key of the user: in the Secret of a client its default user, when that is known.
+	KeyUserKey = "userKey"
+	// KeyBaseURL holds the URL of the API, without a slash at the end (in each Secret).
+	KeyBaseURL = "baseURL"
+	// KeyEnvClientKey and KeyEnvUserKey repeat clientKey and userKey under names that suit envFrom.
+	KeyEnvClientKey = "SFS_CLIENT_KEY"
+	KeyEnvUserKey   = "SFS_USER_KEY"
+	// KeyToken holds the client token; KeyTokenType how to send it ("Bearer").
+	KeyToken     = "token"
+	KeyTokenType = "tokenType"
+	// KeyExpiresAt and KeyIssuedAt are the times of the token (RFC 3339, UTC).
+	KeyExpiresAt = "expiresAt"
+	KeyIssuedAt  = "issuedAt"
+)
+
+// Keys of the credentials Secret of an SfsPlatform: the pair that SFS shows on its "API Keys" page.
+const (
+	KeyAPIKey    = "apiKey"
+	KeyAPISecret = "secret"
+)

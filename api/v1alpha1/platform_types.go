@@ -1,0 +1,174 @@
+// Copyright The sfs-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// DefaultBaseURL is the public API of Sendforsign (about.sendforsign.com, "Introduction to API").
+const DefaultBaseURL = "https://api.sendforsign.com/api"
+
+// SfsPlatformSpec says which SFS account to use and who may use it.
+type SfsPlatformSpec struct {
+	// baseURL of the SFS API. Only https.
+	// +optional
+	// +kubebuilder:default="https://api.sendforsign.com/api"
+	// +kubebuilder:validation:MinLength=9
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() == 'https' && !self.contains('@') && !self.contains('?') && !self.contains('#')",message="baseURL must be an https URL without credentials, query or fragment, such as https://api.sendforsign.com/api"
+	BaseURL string `json:"baseURL,omitempty"`
+
+	// credentialsSecretRef names the Secret with the keys apiKey and secret, as SFS shows them on its "API Keys" page.
+	// It is always looked for in the namespace of the operator.
+	// +required
+	CredentialsSecretRef CredentialsSecretReference `json:"credentialsSecretRef,omitzero"`
+
+	// customKeyPrefix is the first part of the customKey of each client of this platform:
+	// <customKeyPrefix>/<namespace>/<name>. By that key a client is found again when the cluster is rebuilt from Git, so
+	// it can not be changed, and no two clusters that share an account may have the same one.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",message="customKeyPrefix must be lower-case letters, digits, '-' and '.', and begin and end with a letter or digit"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="customKeyPrefix is immutable: clients are found by it; create another SfsPlatform for another prefix"
+	CustomKeyPrefix string `json:"customKeyPrefix,omitempty"`
+
+	// allowedNamespaces says which namespaces may have clients of this platform. Absent: none, since an SFS client can
+	// never be deleted.
+	// +optional
+	AllowedNamespaces *AllowedNamespaces `json:"allowedNamespaces,omitempty"`
+
+	// token holds defaults for the tokens of the clients.
+	// +optional
+	Token PlatformTokenSpec `json:"token,omitzero"`
+
+	// rateLimit bounds the requests to SFS made for this platform.
+	// +optional
+	RateLimit RateLimit `json:"rateLimit,omitzero"`
+
+	// caBundle (PEM) holds the certificate authorities to trust instead of those of the operator's system.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=131072
+	CABundle []byte `json:"caBundle,omitempty"`
+
+	// timeout of one request to SFS, from 1s to 30s.
+	// +optional
+	// +kubebuilder:default="15s"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('30s')",message="timeout must be from 1s to 30s"
+	Timeout *metav1.Duration `json:"timeout,omitempty"`
+}
+
+// CredentialsSecretReference names a Secret in the namespace of the operator.
+type CredentialsSecretReference struct {
+	// name of the Secret.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="!format.dns1123Subdomain().validate(self).hasValue()",message="name must be the name of a Secret"
+	Name string `json:"name,omitempty"`
+}
+
+// AllowedNamespaces selects namespaces by name or by label.
+// +kubebuilder:validation:XValidation:rule="has(self.names) != has(self.selector)",message="set either names or selector"
+type AllowedNamespaces struct {
+	// names of namespaces; "*" stands for all of them.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=1024
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=63
+	Names []string `json:"names,omitempty"`
+
+	// selector of the labels of namespaces.
+	// +optional
+	Selector *metav1.LabelSelector `json:"selector,omitempty"`
+}
+
+// PlatformTokenSpec holds defaults for the tokens of the clients of a platform.
+type PlatformTokenSpec struct {
+	// renewBefore is how long before its end a token is renewed, at least 3m: a kubelet needs up to 90 s to show a new
+	// token to an application, and the application some time to read it. Absent: a third of the token's life. Never
+	// more than four fifths of the life that SFS gave the token.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('3m')",message="renewBefore must be at least 3m, so that a new token reaches applications before the old one dies"
+	RenewBefore *metav1.Duration `json:"renewBefore,omitempty"`
+}
+
+// RateLimit is a token bucket.
+type RateLimit struct {
+	// requestsPerSecond in the long run.
+	// +optional
+	// +kubebuilder:default=10
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=10000
+	RequestsPerSecond int32 `json:"requestsPerSecond,omitempty"`
+
+	// burst is how many requests may be made at once after a pause.
+	// +optional
+	// +kubebuilder:default=20
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=10000
+	Burst int32 `json:"burst,omitempty"`
+}
+
+// SfsPlatformStatus is what the operator last saw.
+type SfsPlatformStatus struct {
+	// observedGeneration is the generation of the spec that this status speaks of; -1 before the first look.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// conditions: Ready and CredentialsValid; Reconciling and Stalled only while True.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// credentialsRevision is the resourceVersion of the credentials Secret that was last tried.
+	// +optional
+	CredentialsRevision string `json:"credentialsRevision,omitempty"`
+
+	// lastHandledReconcileAt is the last value of the annotation sendforsign.com/reconcile-requested-at acted on.
+	// +optional
+	LastHandledReconcileAt string `json:"lastHandledReconcileAt,omitempty"`
+}
+
+// SfsPlatform is one SFS account: the credentials, and the namespaces that may have clients of it.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:resource:scope=Cluster,shortName=sfsp,categories=sfs
+// +kubebuilder:subresource:status
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Prefix",type=string,JSONPath=`.spec.customKeyPrefix`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="URL",type=string,priority=1,JSONPath=`.spec.baseURL`
+// +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
+type SfsPlatform struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// spec is what is wanted.
+	// +required
+	Spec SfsPlatformSpec `json:"spec,omitzero"`
+
+	// status is what is.
+	// +optional
+	// +kubebuilder:default={"observedGeneration":-1}
+	Status SfsPlatformStatus `json:"status,omitzero"`
+}
+
+// GetConditions returns the conditions of the status.
+func (p *SfsPlatform) GetConditions() *[]metav1.Condition { return &p.Status.Conditions }
+
+// SfsPlatformList is a list of SfsPlatforms.
+//
+// +kubebuilder:object:root=true
+type SfsPlatformList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []SfsPlatform `json:"items"`
+}

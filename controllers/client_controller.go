@@ -1,0 +1,168 @@
+// Copyright The sfs-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+
+	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+)
+
+// +kubebuilder:rbac:groups=sendforsign.com,resources=sfsclients,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups=sendforsign.com,resources=sfsclients/status,verbs=get;patch
+// +kubebuilder:rbac:groups=sendforsign.com,resources=sfsclients/finalizers,verbs=update
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;create;patch;delete
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
+
+// ClientReconciler keeps SfsClients: one client at SFS, its identifiers in one Secret, a living token in another.
+type ClientReconciler struct {
+	client   client.Client
+	clock    clock.PassiveClock
+	recorder events.EventRecorder
+	sessions *Sessions
+	secrets  *Secrets
+	creator  *creator
+	attempts *attempts
+	pending  *pendingTokens
+}
+
+const clientKind = "SfsClient"
+
+// clientPass is one pass over one SfsClient.
+type clientPass struct {
+	*pass
+	client   *v1alpha1.SfsClient
+	platform *v1alpha1.SfsPlatform
+	session  *session
+}
+
+// Reconcile does what is due for one SfsClient. The steps behind the identity do not wait for one another: a profile
+// that SFS refuses must not keep a token from being renewed.
+func (r *ClientReconciler) Reconcile(ctx context.Context, req ctrl.Request) (_ ctrl.Result, err error) {
+	who := ref{kind: clientKind, namespace: req.Namespace, name: req.Name}
+	c := &v1alpha1.SfsClient{}
+	if err := r.client.Get(ctx, req.NamespacedName, c); err != nil {
+		if client.IgnoreNotFound(err) == nil {
+			r.forget(who)
+			return ctrl.Result{}, nil
+		}
+		return ctrl.Result{}, fmt.Errorf("reading the SfsClient: %w", err)
+	}
+	p := &clientPass{pass: newPass(who, c, r.clock.Now(), r.client, r.recorder, r.attempts), client: c}
+	if !c.DeletionTimestamp.IsZero() {
+		return r.finalize(ctx, p)
+	}
+	if c.IsSuspended() {
+		return ctrl.Result{}, nil
+	}
+	return p.finish(ctx, r.reconcile(ctx, p))
+}
+
+func (r *ClientReconciler) reconcile(ctx context.Context, p *clientPass) error {
+	defer func() {
+		p.client.Status.ObservedGeneration = p.client.Generation
+		p.summarize(v1alpha1.SyncedCondition, v1alpha1.SecretReadyCondition, v1alpha1.TokenValidCondition)
+	}()
+	identity := r.identify(ctx, p)
+	if unsettled(identity) != nil {
+		return identity
+	}
+	var failed []error
+	if identity != nil {
+		p.report(v1alpha1.SyncedCondition, "", "", identity)
+	} else {
+		failed = append(failed, r.syncProfile(ctx, p), r.publishIdentity(ctx, p))
+	}
+	failed = append(failed, r.keepToken(ctx, p, identity))
+	return firstUnsettled(failed)
+}
+
+func firstUnsettled(errs []error) error {
+	for _, err := range errs {
+		if unsettled(err) != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// identify makes sure that the SfsClient may use its platform and has a clientKey.
+func (r *ClientReconciler) identify(ctx context.Context, p *clientPass) (err error) {
+	p.platform, err = platformFor(ctx, r.client, p.client.Namespace, p.client.Spec.PlatformRef.Name)
+	if err != nil {
+		return err
+	}
+	if err := r.ensureFinalizer(ctx, p); err != nil {
+		return p.later(err)
+	}
+	return r.bind(ctx, p)
+}
+
+// connect returns the session with SFS.
+func (r *ClientReconciler) connect(ctx context.Context, p *clientPass) (*session, error) {
+	if p.session == nil {
+		session, err := r.sessions.For(ctx, p.platform)
+		if err != nil {
+			return nil, err
+		}
+		p.session = session
+	}
+	return p.session, nil
+}
+
+func (r *ClientReconciler) forget(who ref) {
+	r.sessions.forget(who)
+	r.secrets.forget(who)
+	r.creator.forget(who)
+	r.attempts.gone(who)
+	r.pending.drop(who)
+}
+
+// baseURL is where the tokens of a platform are good for, as it stands in the Secrets.
+func baseURL(platform *v1alpha1.SfsPlatform) string {
+	if platform.Spec.BaseURL == "" {
+		return v1alpha1.DefaultBaseURL
+	}
+	return strings.TrimRight(platform.Spec.BaseURL, "/")
+}
+
+func (r *ClientReconciler) setup(mgr ctrl.Manager, concurrency int) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		For(&v1alpha1.SfsClient{}, builder.WithPredicates(specOrAnnotationChanged())).
+		Owns(&corev1.Secret{}, builder.WithPredicates(changedByOthers())).
+		Watches(&v1alpha1.SfsPlatform{}, handler.EnqueueRequestsFromMapFunc(r.clientsOfPlatform), builder.WithPredicates(platformChanged())).
+		Watches(&v1alpha1.SfsClientUser{}, handler.EnqueueRequestsFromMapFunc(clientOfDefaultUser), builder.WithPredicates(userKeyChanged())).
+		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.clientsInNamespace), builder.WithPredicates(labelsChanged())).
+		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: rateLimiter()}).
+		Complete(r)
+}
+
+func (r *ClientReconciler) clientsOfPlatform(ctx context.Context, platform client.Object) []ctrl.Request {
+	return requestsFor(ctx, r.client, &v1alpha1.SfsClientList{}, client.MatchingFields{platformIndex: platform.GetName()})
+}
+
+func (r *ClientReconciler) clientsInNamespace(ctx context.Context, ns client.Object) []ctrl.Request {
+	return requestsFor(ctx, r.client, &v1alpha1.SfsClientList{}, client.InNamespace(ns.GetName()))
+}
+
+func clientOfDefaultUser(_ context.Context, o client.Object) []ctrl.Request {
+	user, ok := o.(*v1alpha1.SfsClientUser)
+	if !ok || !user.Spec.Default {
+		return nil
+	}
+	return []ctrl.Request{{NamespacedName: types.NamespacedName{Namespace: user.Namespace, Name: user.Spec.ClientRef.Name}}}
+}

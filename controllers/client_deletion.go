@@ -1,0 +1,159 @@
+// Copyright The sfs-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/sendforsign"
+)
+
+// deletionDeadline bounds how long a deletion waits for SFS. What can not be revoked by then expires by itself.
+const deletionDeadline = time.Minute
+
+// ensureFinalizer has the finalizer there exactly while there may be a token to revoke. It is written before the first
+// token is minted.
+func (r *ClientReconciler) ensureFinalizer(ctx context.Context, p *clientPass) error {
+	wanted := p.client.Spec.Token.RevocationPolicy != v1alpha1.RevokeNever && (p.client.TokenEnabled() || p.client.Status.Token != nil)
+	if wanted == controllerutil.ContainsFinalizer(p.client, v1alpha1.RevokeTokenFinalizer) {
+		return nil
+	}
+	return p.patchFinalizer(ctx, wanted)
+}
+
+func (p *clientPass) patchFinalizer(ctx context.Context, wanted bool) error {
+	changed := p.client.DeepCopy()
+	if wanted {
+		controllerutil.AddFinalizer(changed, v1alpha1.RevokeTokenFinalizer)
+	} else {
+		controllerutil.RemoveFinalizer(changed, v1alpha1.RevokeTokenFinalizer)
+	}
+	patch := client.MergeFromWithOptions(p.client.DeepCopy(), client.MergeFromWithOptimisticLock{})
+	if err := p.pass.client.Patch(ctx, changed, patch, client.FieldOwner(fieldManager)); err != nil {
+		return orStale(fmt.Errorf("writing the finalizers: %w", err))
+	}
+	for _, o := range []object{p.object, p.saved} {
+		o.SetFinalizers(changed.Finalizers)
+		o.SetResourceVersion(changed.ResourceVersion)
+	}
+	return nil
+}
+
+// finalize revokes the token and lets the SfsClient go. It never waits longer than the deadline, and needs neither the
+// platform nor SFS to be there.
+func (r *ClientReconciler) finalize(ctx context.Context, p *clientPass) (ctrl.Result, error) {
+	if !controllerutil.ContainsFinalizer(p.client, v1alpha1.RevokeTokenFinalizer) {
+		return ctrl.Result{}, nil
+	}
+	outcome, err := r.revokeToken(ctx, p)
+	deadline := p.client.DeletionTimestamp.Add(deletionDeadline)
+	if t := p.client.Status.Token; t != nil && t.ExpirationTime.Time.Before(deadline) {
+		deadline = t.ExpirationTime.Time
+	}
+	if err != nil && p.now.Before(deadline) {
+		p.wakeIn(p.until(deadline))
+		if err = unsettled(err); err != nil {
+			return ctrl.Result{}, err
+		}
+		return ctrl.Result{RequeueAfter: p.wake}, nil
+	}
+	if err != nil {
+		outcome = notRevoked("SFS could not be asked in time")
+	}
+	if err := p.patchFinalizer(ctx, false); client.IgnoreNotFound(err) != nil {
+		if err = unsettled(p.later(err)); err != nil {
+			return ctrl.Result{}, err
+		}
+		return ctrl.Result{RequeueAfter: p.wake}, nil
+	}
+	if outcome != (happening{}) {
+		outcome.tell(p.recorder, p.client)
+	}
+	return ctrl.Result{}, nil
+}
+
+// revokeToken revokes the published token, if there is one. It returns what is to be told of it.
+func (r *ClientReconciler) revokeToken(ctx context.Context, p *clientPass) (happening, error) {
+	if p.client.Status.Token != nil && !p.now.Before(p.client.Status.Token.ExpirationTime.Time) {
+		return happening{}, nil
+	}
+	name := p.client.TokenSecretName()
+	if p.client.Status.Token != nil {
+		name = p.client.Status.Token.SecretRef.Name
+	}
+	value, err := r.secrets.value(ctx, p.client, name, v1alpha1.KeyToken)
+	if err != nil || len(value) == 0 {
+		return happening{}, err
+	}
+	// Whether the namespace may still use the platform does not matter for giving a token back.
+	p.platform = &v1alpha1.SfsPlatform{}
+	if err := r.client.Get(ctx, client.ObjectKey{Name: p.client.Spec.PlatformRef.Name}, p.platform); err != nil {
+		if client.IgnoreNotFound(err) == nil {
+			return notRevoked("its SfsPlatform is gone"), nil
+		}
+		return happening{}, fmt.Errorf("reading the SfsPlatform: %w", err)
+	}
+	session, err := r.connect(ctx, p)
+	if err != nil {
+		var failed *problem
+		if errors.As(err, &failed) {
+			return notRevoked(failed.message), nil
+		}
+		return happening{}, err
+	}
+	err = p.try(ctx, p.attempt("revoke", session), nil, func() error {
+		return session.call(ctx, p.ref, func(ctx context.Context, api *sendforsign.API, platform sendforsign.Secret) error {
+			return api.RevokeClientToken(ctx, platform, sendforsign.Secret(value))
+		})
+	})
+	var failed *problem
+	switch {
+	case err == nil:
+		return revoked(), nil
+	case errors.As(err, &failed) && needsPerson(failed.reason):
+		// SFS has made up its mind; asking again changes nothing.
+		return notRevoked(failed.message), nil
+	}
+	return happening{}, err
+}
+
+// withdrawToken takes back a token that is no longer wanted.
+func (r *ClientReconciler) withdrawToken(ctx context.Context, p *clientPass) error {
+	if p.client.Status.Token != nil {
+		if err := r.takeBack(ctx, p); err != nil {
+			return p.later(err)
+		}
+	}
+	p.set(v1alpha1.TokenValidCondition, metav1.ConditionTrue, v1alpha1.DisabledReason, "no token is wanted")
+	return nil
+}
+
+func (r *ClientReconciler) takeBack(ctx context.Context, p *clientPass) error {
+	if p.client.Spec.Token.RevocationPolicy != v1alpha1.RevokeNever {
+		outcome, err := r.revokeToken(ctx, p)
+		if err != nil {
+			return err
+		}
+		if outcome != (happening{}) {
+			p.tell(outcome)
+		}
+	}
+	if err := r.secrets.remove(ctx, p.client, p.ref, p.client.Status.Token.SecretRef.Name); err != nil {
+		return err
+	}
+	r.pending.drop(p.ref)
+	p.client.Status.Token = nil
+	// The next pass finds the finalizer to be of no more use.
+	p.wakeIn(staleRead)
+	return nil
+}

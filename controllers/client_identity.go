@@ -1,0 +1,288 @@
+// Copyright The sfs-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/internal/conditions"
+	"github.com/sendforsign/sfs-operator/sendforsign"
+)
+
+// bind gives the SfsClient its client at SFS: the one in its status, the one with its customKey, or a new one.
+func (r *ClientReconciler) bind(ctx context.Context, p *clientPass) error {
+	status := &p.client.Status
+	if status.ClientKey != "" {
+		return nil
+	}
+	session, err := r.connect(ctx, p)
+	if err != nil {
+		return err
+	}
+	status.CustomKey = clientCustomKey(p.platform, p.client)
+	p.urgency = urgencyMissing
+	return p.try(ctx, p.attempt("bind", session), nil, func() error {
+		return r.creator.ensure(ctx, p.pass, creation{
+			customKey: status.CustomKey,
+			intent:    &status.CreateIntent,
+			lookup:    func(ctx context.Context) (string, error) { return r.lookup(ctx, p, status.CustomKey) },
+			admit:     func() error { return session.gate.admit(p.ref) },
+			create:    func(ctx context.Context) (string, error) { return r.create(ctx, p) },
+			bind: func(key string, origin v1alpha1.Origin) {
+				status.ClientKey, status.Origin = key, origin
+			},
+		})
+	})
+}
+
+// clientCustomKey is by what a client is found again. No part can hold a slash, so that no two resources share one.
+func clientCustomKey(platform *v1alpha1.SfsPlatform, c *v1alpha1.SfsClient) string {
+	return strings.Join([]string{platform.Spec.CustomKeyPrefix, c.Namespace, c.Name}, "/")
+}
+
+func (r *ClientReconciler) lookup(ctx context.Context, p *clientPass, customKey string) (string, error) {
+	var found sendforsign.Client
+	err := p.session.call(ctx, p.ref, func(ctx context.Context, api *sendforsign.API, platform sendforsign.Secret) (err error) {
+		found, err = api.ReadClient(ctx, sendforsign.PlatformToken(platform), sendforsign.ClientQuery{CustomKey: customKey})
+		return err
+	})
+	if sendforsign.IsNotFound(err) {
+		return "", errNone
+	}
+	if err != nil {
+		return "", err
+	}
+	if found.CustomKey != "" && found.CustomKey != customKey {
+		return "", errNone // what a read does with a value that it does not know is not documented
+	}
+	// A read returns one client, also where there are more.
+	keys, err := p.session.clientKeys(ctx, p.ref, customKey)
+	if err != nil {
+		return "", err
+	}
+	if len(keys) > 1 {
+		return "", ambiguous("clients", customKey, keys)
+	}
+	return found.ClientKey, nil
+}
+
+func ambiguous(what, customKey string, keys []string) error {
+	return &problem{
+		reason: v1alpha1.AmbiguousCustomKeyReason,
+		message: fmt.Sprintf("SFS holds %d %s with the customKey %s (%s); change the customKey of all but one there",
+			len(keys), what, customKey, strings.Join(slices.Sorted(slices.Values(keys)), ", ")),
+		pace: slow,
+	}
+}
+
+func (r *ClientReconciler) create(ctx context.Context, p *clientPass) (string, error) {
+	var made sendforsign.Client
+	err := p.session.callNow(ctx, func(ctx context.Context, api *sendforsign.API, platform sendforsign.Secret) (err error) {
+		fields := profileOf(p.client)
+		fields.CustomKey = p.client.Status.CustomKey
+		made, err = api.CreateClient(ctx, sendforsign.PlatformToken(platform), fields)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	for _, user := range made.Users {
+		if user.Default {
+			p.client.Status.DefaultUserKey = user.UserKey
+		}
+	}
+	// It was made from this very spec, so there is nothing to compare.
+	p.synced()
+	return made.ClientKey, nil
+}
+
+func profileOf(c *v1alpha1.SfsClient) sendforsign.ClientFields {
+	return sendforsign.ClientFields{FullName: c.Spec.FullName, Email: c.Spec.Email, Organization: c.Spec.Organization}
+}
+
+func (p *clientPass) synced() {
+	now := metav1.NewTime(p.now)
+	p.client.Status.LastSyncTime = &now
+	p.client.Status.LastHandledReconcileAt = p.client.Annotations[v1alpha1.ReconcileRequestedAtAnnotation]
+	p.set(v1alpha1.SyncedCondition, metav1.ConditionTrue, v1alpha1.InSyncReason, "SFS holds what the spec asks for")
+}
+
+// syncProfile compares the client with SFS and corrects there what the spec names, when the spec has changed or a user
+// asks for it.
+func (r *ClientReconciler) syncProfile(ctx context.Context, p *clientPass) error {
+	requested := p.client.Annotations[v1alpha1.ReconcileRequestedAtAnnotation]
+	if isSynced(p.client) && requested == p.client.Status.LastHandledReconcileAt {
+		return nil
+	}
+	session, err := r.connect(ctx, p)
+	if err == nil {
+		key := p.attempt("profile", session)
+		key.session += "/" + requested // a new request does not wait for the pause after an old failure
+		err = p.try(ctx, key, nil, func() error { return r.compareProfile(ctx, p) })
+	}
+	if err == nil {
+		p.synced()
+	}
+	p.report(v1alpha1.SyncedCondition, v1alpha1.InSyncReason, "SFS holds what the spec asks for", err)
+	return err
+}
+
+// isSynced says whether the last comparison was of this generation and ended well.
+func isSynced(o conditions.Setter) bool {
+	c := conditions.Get(o, v1alpha1.SyncedCondition)
+	return c != nil && c.Status == metav1.ConditionTrue && c.ObservedGeneration == o.GetGeneration()
+}
+
+func (r *ClientReconciler) compareProfile(ctx context.Context, p *clientPass) error {
+	var found sendforsign.Client
+	err := p.session.call(ctx, p.ref, func(ctx context.Context, api *sendforsign.API, platform sendforsign.Secret) (err error) {
+		found, err = api.ReadClient(ctx, sendforsign.PlatformToken(platform), sendforsign.ClientQuery{ClientKey: p.client.Status.ClientKey})
+		return err
+	})
+	if sendforsign.IsNotFound(err) {
+		return remoteMissing("clientKey", p.client.Status.ClientKey, err)
+	}
+	if err != nil {
+		return err
+	}
+	want := profileOf(p.client)
+	change := sendforsign.ClientFields{
+		FullName:     differing(want.FullName, found.FullName),
+		Email:        differing(want.Email, found.Email),
+		Organization: differing(want.Organization, found.Organization),
+	}
+	if change.FullName == "" && change.Email == "" && change.Organization == "" {
+		return nil
+	}
+	err = p.session.call(ctx, p.ref, func(ctx context.Context, api *sendforsign.API, platform sendforsign.Secret) error {
+		return api.UpdateClient(ctx, sendforsign.PlatformToken(platform), p.client.Status.ClientKey, change)
+	})
+	if err == nil {
+		p.tell(corrected())
+	}
+	return err
+}
+
+// differing returns what is wanted where that is something and not what there is.
+func differing(want, have string) string {
+	if want == have {
+		return ""
+	}
+	return want
+}
+
+func remoteMissing(what, key string, cause error) error {
+	return &problem{
+		reason: v1alpha1.RemoteMissingReason,
+		message: fmt.Sprintf("SFS does not know the %s %s; a new one is not made, since it would have none of the contracts. "+
+			"Have it restored at SFS, or create this resource anew", what, key),
+		pace: slow, cause: cause,
+	}
+}
+
+// publishIdentity writes the Secret of identifiers.
+func (r *ClientReconciler) publishIdentity(ctx context.Context, p *clientPass) error {
+	if err := r.learnDefaultUser(ctx, p); err != nil {
+		p.report(v1alpha1.SecretReadyCondition, "", "", err)
+		return err
+	}
+	c := p.client
+	want := publication{name: c.SecretName(), data: map[string][]byte{
+		v1alpha1.KeyClientKey:    []byte(c.Status.ClientKey),
+		v1alpha1.KeyEnvClientKey: []byte(c.Status.ClientKey),
+		v1alpha1.KeyBaseURL:      []byte(baseURL(p.platform)),
+	}}
+	if userKey := c.Status.DefaultUserKey; userKey != "" {
+		want.data[v1alpha1.KeyUserKey] = []byte(userKey)
+		want.data[v1alpha1.KeyEnvUserKey] = []byte(userKey)
+	}
+	return publish(ctx, p.pass, r.secrets, want, &c.Status.SecretRef)
+}
+
+// learnDefaultUser finds the key of the default user where SFS did not say it when the client was made: from the resource
+// that declares it, and else, before the Secret is first published, from SFS.
+func (r *ClientReconciler) learnDefaultUser(ctx context.Context, p *clientPass) error {
+	if p.client.Status.DefaultUserKey != "" {
+		return nil
+	}
+	var users v1alpha1.SfsClientUserList
+	if err := r.client.List(ctx, &users, client.InNamespace(p.client.Namespace), client.MatchingFields{clientIndex: p.client.Name}); err != nil {
+		return fmt.Errorf("listing the users: %w", err)
+	}
+	for _, user := range users.Items {
+		if user.Spec.Default && user.Status.ClientKey == p.client.Status.ClientKey && user.Status.UserKey != "" {
+			p.client.Status.DefaultUserKey = user.Status.UserKey
+			return nil
+		}
+	}
+	if p.client.Status.SecretRef != nil {
+		return nil
+	}
+	session, err := r.connect(ctx, p)
+	if err != nil {
+		return err
+	}
+	var atSFS []sendforsign.User
+	err = p.try(ctx, p.attempt("users", session), nil, func() error {
+		return session.callWithKey(ctx, p.ref, func(ctx context.Context, api *sendforsign.API, key sendforsign.Auth) (err error) {
+			atSFS, err = api.ListUsers(ctx, key, p.client.Status.ClientKey)
+			return err
+		})
+	})
+	var failed *problem
+	if errors.As(err, &failed) && failed.pace == slow {
+		return nil // SFS does not tell; the Secret does without the key of the default user
+	}
+	if user := defaultUser(atSFS); user != nil {
+		p.client.Status.DefaultUserKey = user.UserKey
+	}
+	return err
+}
+
+// defaultUser is the one user that nobody has given a customKey: SFS makes it together with the client, but does not say
+// later which it is.
+func defaultUser(users []sendforsign.User) *sendforsign.User {
+	var found *sendforsign.User
+	for i := range users {
+		if users[i].CustomKey != "" {
+			continue
+		}
+		if found != nil {
+			return nil
+		}
+		found = &users[i]
+	}
+	return found
+}
+
+// publish writes a Secret of identifiers, sets SecretReady, and removes the Secret of a former name.
+func publish(ctx context.Context, p *pass, secrets *Secrets, want publication, at **v1alpha1.SecretReference) error {
+	first := *at == nil || (*at).Name != want.name
+	wrote, err := secrets.ensure(ctx, p.object, p.ref, want)
+	p.report(v1alpha1.SecretReadyCondition, v1alpha1.PublishedReason, "the Secret holds the identifiers", err)
+	if err != nil {
+		return p.retryWrite(err)
+	}
+	if !first {
+		if wrote {
+			p.tell(repaired(want.name))
+		}
+		return nil
+	}
+	if former := *at; former != nil {
+		if err := secrets.remove(ctx, p.object, p.ref, former.Name); err != nil {
+			return p.later(err)
+		}
+	}
+	*at = &v1alpha1.SecretReference{Name: want.name}
+	return nil
+}

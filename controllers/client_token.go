@@ -1,0 +1,340 @@
+// Copyright The sfs-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/internal/conditions"
+	"github.com/sendforsign/sfs-operator/internal/token"
+	"github.com/sendforsign/sfs-operator/sendforsign"
+)
+
+// tokenKeys are the keys of a token Secret.
+var tokenKeys = []string{
+	v1alpha1.KeyToken, v1alpha1.KeyTokenType, v1alpha1.KeyExpiresAt, v1alpha1.KeyIssuedAt,
+	v1alpha1.KeyClientKey, v1alpha1.KeyBaseURL,
+}
+
+// mintedToken is a client token that SFS gave and that is not yet in its Secret.
+type mintedToken struct {
+	value     sendforsign.Secret
+	tokenType string
+	clientKey string
+	baseURL   string
+	token     token.Token
+}
+
+// pendingTokens keeps tokens that could not be written to their Secret, so that an API server that refuses a Secret does
+// not have a token minted with each attempt.
+type pendingTokens struct {
+	mu sync.Mutex
+	of map[ref]mintedToken
+}
+
+func (t *pendingTokens) get(r ref) (mintedToken, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	m, ok := t.of[r]
+	return m, ok
+}
+
+func (t *pendingTokens) put(r ref, m mintedToken) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.of[r] = m
+}
+
+func (t *pendingTokens) drop(r ref) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.of, r)
+}
+
+// keepToken keeps a living token in its Secret. blocked is what keeps the client from being used, if anything: then no
+// token is minted, and the one that is there is judged by its age.
+func (r *ClientReconciler) keepToken(ctx context.Context, p *clientPass, blocked error) error {
+	if !p.client.TokenEnabled() {
+		return r.withdrawToken(ctx, p)
+	}
+	have, err := r.secrets.observe(ctx, p.ref, p.client.UID, p.client.TokenSecretName())
+	if err != nil {
+		return err
+	}
+	seen := r.observed(p, have)
+	policy := renewalPolicy(p.platform, p.client)
+	current := seen.Token
+	if seen.Damaged {
+		current = nil // whatever its times say, the value is not the one that was published
+	}
+	var failure error
+	if reason := token.Decide(seen, policy, p.now); reason != token.NotDue {
+		failure = blocked
+		if failure == nil {
+			var renewed *token.Token
+			renewed, failure = r.renew(ctx, p, have, current)
+			if renewed != nil {
+				current = renewed
+				p.tellRenewal(reason)
+			}
+		}
+	}
+	if unsettled(failure) != nil {
+		return failure
+	}
+	if failure == nil {
+		// What was asked for has been done, now or by the token that is there.
+		p.client.Status.LastHandledRenewAt = p.client.Annotations[v1alpha1.RenewRequestedAtAnnotation]
+	}
+	if current != nil {
+		if err := r.removeFormerTokenSecret(ctx, p); err != nil {
+			return p.later(err)
+		}
+		p.recordToken(*current, policy)
+	}
+	p.judgeToken(current, failure)
+	return nil
+}
+
+func (p *clientPass) tellRenewal(reason token.Reason) {
+	switch reason {
+	case token.Requested:
+		p.tell(renewedOnRequest())
+	case token.Missing, token.Damaged:
+		if p.client.Status.Token != nil && p.client.Status.Token.SecretRef.Name == p.client.TokenSecretName() {
+			p.tell(repaired(p.client.TokenSecretName()))
+		}
+	case token.NotDue, token.Due, token.Foreign, token.FromFuture:
+	}
+}
+
+func renewalPolicy(platform *v1alpha1.SfsPlatform, c *v1alpha1.SfsClient) token.Policy {
+	switch {
+	case c.Spec.Token.RenewBefore != nil:
+		return token.Policy{RenewBefore: c.Spec.Token.RenewBefore.Duration}
+	case platform != nil && platform.Spec.Token.RenewBefore != nil:
+		return token.Policy{RenewBefore: platform.Spec.Token.RenewBefore.Duration}
+	}
+	return token.Policy{}
+}
+
+// observed reads from the Secret what is known of the token.
+func (r *ClientReconciler) observed(p *clientPass, have *published) token.Observed {
+	if have == nil || !have.controlled {
+		return token.Observed{}
+	}
+	issued, err1 := time.Parse(time.RFC3339, have.annotations[v1alpha1.IssuedAtAnnotation])
+	expires, err2 := time.Parse(time.RFC3339, have.annotations[v1alpha1.ExpiresAtAnnotation])
+	if err1 != nil || err2 != nil || !expires.After(issued) {
+		return token.Observed{}
+	}
+	requested := p.client.Annotations[v1alpha1.RenewRequestedAtAnnotation]
+	return token.Observed{
+		Token:     &token.Token{Issued: issued, Expires: expires, Revision: have.revision, Owner: string(p.client.UID)},
+		Damaged:   !have.intact(tokenKeys),
+		Foreign:   p.platform != nil && p.client.Status.ClientKey != "" && !r.isFor(p, have),
+		Requested: requested != "" && requested != have.annotations[v1alpha1.RenewHandledAnnotation],
+	}
+}
+
+// isFor says whether the token was made for this client at this API.
+func (r *ClientReconciler) isFor(p *clientPass, have *published) bool {
+	same := func(key, value string) bool { return string(have.digests[key]) == string(digest(key, []byte(value))) }
+	return same(v1alpha1.KeyClientKey, p.client.Status.ClientKey) && same(v1alpha1.KeyBaseURL, baseURL(p.platform))
+}
+
+// renew mints a token and publishes it.
+func (r *ClientReconciler) renew(ctx context.Context, p *clientPass, have *published, current *token.Token) (*token.Token, error) {
+	name := p.client.TokenSecretName()
+	// Nothing is minted that could not be published.
+	if err := r.secrets.mayWrite(have, name); err != nil {
+		return nil, p.retryWrite(err)
+	}
+	p.urgency = urgencyOf(current, p.now)
+	session, err := r.connect(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	limit := func(wait time.Duration) time.Duration { return token.RetryDelay(current, wait, p.now) }
+	var minted mintedToken
+	err = p.try(ctx, p.attempt("token", session), limit, func() (err error) {
+		minted, err = r.mint(ctx, p)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	minted.token.Revision = max(revisionOf(have), statusRevision(p.client)) + 1
+	if err := r.secrets.write(ctx, p.client, p.ref, have, tokenSecret(name, p.client, minted)); err != nil {
+		return nil, p.retryWrite(err)
+	}
+	r.pending.drop(p.ref)
+	p.urgency = urgencyRoutine
+	return &minted.token, nil
+}
+
+func urgencyOf(current *token.Token, now time.Time) int {
+	switch {
+	case current == nil:
+		return urgencyMissing
+	case !current.Usable(now):
+		return urgencyExpiring
+	}
+	return urgencyRoutine
+}
+
+func revisionOf(have *published) int64 {
+	if have == nil {
+		return 0
+	}
+	return have.revision
+}
+
+// statusRevision goes on counting where a Secret was deleted.
+func statusRevision(c *v1alpha1.SfsClient) int64 {
+	if c.Status.Token == nil || c.Status.Token.SecretRef.Name != c.TokenSecretName() {
+		return 0
+	}
+	return c.Status.Token.Revision
+}
+
+func (r *ClientReconciler) mint(ctx context.Context, p *clientPass) (mintedToken, error) {
+	clientKey, url := p.client.Status.ClientKey, baseURL(p.platform)
+	if m, ok := r.pending.get(p.ref); ok && m.clientKey == clientKey && m.baseURL == url && m.isFresh(p) {
+		return m, nil
+	}
+	var made sendforsign.Token
+	var issued time.Time
+	err := p.session.call(ctx, p.ref, func(ctx context.Context, api *sendforsign.API, platform sendforsign.Secret) (err error) {
+		// Its life counts from before it was asked for: SFS may have made it at once and answered late.
+		issued = r.clock.Now().UTC().Truncate(time.Second)
+		made, err = api.CreateClientToken(ctx, platform, clientKey)
+		return err
+	})
+	if sendforsign.IsNotFound(err) {
+		return mintedToken{}, remoteMissing("clientKey", clientKey, err)
+	}
+	if err != nil {
+		return mintedToken{}, err
+	}
+	m := mintedToken{
+		value: made.AccessToken, tokenType: made.TokenType, clientKey: clientKey, baseURL: url,
+		token: token.Token{Issued: issued, Expires: issued.Add(made.ExpiresIn), Owner: string(p.client.UID)},
+	}
+	r.pending.put(p.ref, m)
+	return m, nil
+}
+
+func (m mintedToken) isFresh(p *clientPass) bool {
+	return token.Decide(token.Observed{Token: &m.token}, renewalPolicy(p.platform, p.client), p.now) == token.NotDue
+}
+
+func tokenSecret(name string, c *v1alpha1.SfsClient, m mintedToken) publication {
+	issuedAt, expiresAt := m.token.Issued.Format(time.RFC3339), m.token.Expires.UTC().Format(time.RFC3339)
+	annotations := map[string]string{
+		v1alpha1.IssuedAtAnnotation:  issuedAt,
+		v1alpha1.ExpiresAtAnnotation: expiresAt,
+		v1alpha1.RevisionAnnotation:  strconv.FormatInt(m.token.Revision, 10),
+		// A rotation restarts nobody and is no change of state for Argo CD.
+		"reloader.stakater.com/ignore":               "true",
+		"argocd.argoproj.io/ignore-resource-updates": "true",
+	}
+	if requested := c.Annotations[v1alpha1.RenewRequestedAtAnnotation]; requested != "" {
+		annotations[v1alpha1.RenewHandledAnnotation] = requested
+	}
+	return publication{name: name, annotations: annotations, data: map[string][]byte{
+		v1alpha1.KeyToken:     []byte(m.value.Reveal()),
+		v1alpha1.KeyTokenType: []byte(m.tokenType),
+		v1alpha1.KeyIssuedAt:  []byte(issuedAt),
+		v1alpha1.KeyExpiresAt: []byte(expiresAt),
+		v1alpha1.KeyClientKey: []byte(m.clientKey),
+		v1alpha1.KeyBaseURL:   []byte(m.baseURL),
+	}}
+}
+
+// removeFormerTokenSecret deletes the Secret of a former name, now that the new one holds a token. Only then does the
+// status name the new one, so that the old one is not forgotten in a crash.
+func (r *ClientReconciler) removeFormerTokenSecret(ctx context.Context, p *clientPass) error {
+	former := p.client.Status.Token
+	if former == nil || former.SecretRef.Name == p.client.TokenSecretName() {
+		return nil
+	}
+	return r.secrets.remove(ctx, p.client, p.ref, former.SecretRef.Name)
+}
+
+// recordToken copies the times of the published token to the status, where kubectl shows them.
+func (p *clientPass) recordToken(current token.Token, policy token.Policy) {
+	renewal := policy.RenewalTime(current)
+	p.client.Status.Token = &v1alpha1.TokenStatus{
+		SecretRef:      v1alpha1.SecretReference{Name: p.client.TokenSecretName()},
+		IssuedTime:     metav1.NewTime(current.Issued),
+		ExpirationTime: metav1.NewTime(current.Expires),
+		RenewalTime:    metav1.NewTime(renewal.Truncate(time.Second)),
+		Revision:       current.Revision,
+	}
+	if wait := renewal.Sub(p.now); wait > 0 {
+		p.wakeIn(wait) // and where it is past, the attempt that failed has said when to come back
+	}
+}
+
+// judgeToken sets TokenValid by what applications can do with the token now, not by how the last attempt to renew it went.
+func (p *clientPass) judgeToken(current *token.Token, failure error) {
+	var failed *problem
+	errors.As(failure, &failed)
+	switch {
+	case current == nil && failed != nil:
+		p.set(v1alpha1.TokenValidCondition, metav1.ConditionFalse, failed.reason, failed.message)
+	case current == nil:
+		p.set(v1alpha1.TokenValidCondition, metav1.ConditionFalse, v1alpha1.TokenMissingReason, "no token has been published yet")
+	case current.Usable(p.now):
+		// It must not be said that all is well for longer than it is.
+		p.wakeIn(p.until(current.Expires.Add(-token.MinRemaining(current.Life()))) + time.Millisecond)
+		p.remarkOnLivingToken(failed, failure)
+	default:
+		p.urgency = urgencyExpiring
+		message := "the token is about to expire or has expired, and could not be renewed"
+		if failed != nil {
+			message += ": " + failed.message
+		} else if before := conditions.Get(p.client, v1alpha1.TokenValidCondition); before != nil && before.Reason == v1alpha1.TokenExpiringReason {
+			message = before.Message // the attempt is only deferred: what was said of the last one still holds
+		}
+		p.set(v1alpha1.TokenValidCondition, metav1.ConditionFalse, v1alpha1.TokenExpiringReason, message)
+	}
+}
+
+// remarkOnLivingToken says with a token that lives why it will not be renewed, if that is known.
+func (p *clientPass) remarkOnLivingToken(failed *problem, failure error) {
+	if failed == nil {
+		failed = platformProblem(p.platform)
+	}
+	before := conditions.Get(p.client, v1alpha1.TokenValidCondition)
+	switch {
+	case failed != nil:
+		p.set(v1alpha1.TokenValidCondition, metav1.ConditionTrue, failed.reason, "the token lives, but can not be renewed: "+failed.message)
+	case failure != nil && before != nil && before.Status == metav1.ConditionTrue:
+		// Deferred: nothing is known that was not known before.
+	default:
+		p.set(v1alpha1.TokenValidCondition, metav1.ConditionTrue, v1alpha1.IssuedReason, "the Secret holds a living token, which is renewed in time")
+	}
+}
+
+// platformProblem is what the SfsPlatform says against its credentials.
+func platformProblem(platform *v1alpha1.SfsPlatform) *problem {
+	if platform == nil {
+		return nil
+	}
+	c := conditions.Get(platform, v1alpha1.CredentialsValidCondition)
+	if c == nil || c.Status != metav1.ConditionFalse {
+		return nil
+	}
+	return &problem{reason: c.Reason, message: fmt.Sprintf("SfsPlatform %s: %s", platform.Name, c.Message), pace: waits}
+}

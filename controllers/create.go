@@ -1,0 +1,159 @@
+// Copyright The sfs-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/uuid"
+	"k8s.io/utils/clock"
+
+	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/sendforsign"
+)
+
+const (
+	// createTimeout is how long after it was decided on a create request may be under way.
+	createTimeout = 30 * time.Second
+	// settlingTime is how long a create whose outcome is unknown is only looked for. It is longer than createTimeout by
+	// what SFS may need to show what it made. Only then is the create tried again.
+	settlingTime = 2 * createTimeout
+	// tooLate is the delay between the decision and the request after which the request is not made: this process may
+	// have been stopped in between, and another one may have taken over.
+	tooLate = createTimeout / 2
+)
+
+// creator makes an object at SFS exactly once, where SFS has neither a delete nor an idempotency key:
+//
+//	lookup by customKey -- found ----------------------------------> bind
+//	     | none
+//	intent unresolved and young? ---- yes --> wait, then lookup again
+//	     | no
+//	write intent (fails on a stale read) -> create -- key ---------> bind, intent cleared
+//	                                            |--- refused ------> intent cleared
+//	                                            '--- unknown ------> intent stays; next pass begins with the lookup
+//
+// A crash before the create leaves an intent and no object: after the settling time it is created. A crash after it
+// leaves an intent and an object: the lookup finds it.
+type creator struct {
+	clock clock.PassiveClock
+
+	mu sync.Mutex
+	// unsaved holds keys that SFS returned but that could not be written to the status, for as long as this process
+	// lives: SFS may take a while to show in a lookup what it has made.
+	unsaved map[ref]string
+}
+
+// creation is one object to be made.
+type creation struct {
+	customKey string
+	// intent is the place in the status.
+	intent **v1alpha1.CreateIntent
+	// lookup returns the key of the object with the customKey, or errNone.
+	lookup func(context.Context) (string, error)
+	// admit reserves a request; it is asked before the intent is written, since after that there is no time to wait.
+	admit func() error
+	// create makes the object. It is called at most once in a pass, and MUST NOT do anything after the request that can
+	// fail.
+	create func(context.Context) (string, error)
+	// bind enters the key in the status.
+	bind func(key string, origin v1alpha1.Origin)
+}
+
+var errNone = errors.New("no such object")
+
+func (c *creator) ensure(ctx context.Context, p *pass, what creation) error {
+	if key, ok := c.recall(p.ref); ok {
+		return c.bind(ctx, p, what, key, v1alpha1.OriginCreated)
+	}
+	key, err := what.lookup(ctx)
+	switch {
+	case err == nil && *what.intent != nil:
+		return c.bind(ctx, p, what, key, v1alpha1.OriginCreated)
+	case err == nil:
+		return c.bind(ctx, p, what, key, v1alpha1.OriginRecovered)
+	case !errors.Is(err, errNone):
+		return err
+	}
+	if intent := *what.intent; intent != nil {
+		if wait := intent.StartedAt.Add(settlingTime).Sub(c.clock.Now()); wait > 0 {
+			p.wakeIn(wait)
+			return outcomeUnknown(nil)
+		}
+	}
+	if err := what.admit(); err != nil {
+		return err
+	}
+	started := c.clock.Now()
+	*what.intent = &v1alpha1.CreateIntent{ID: string(uuid.NewUUID()), StartedAt: metav1.NewMicroTime(started)}
+	if err := p.save(ctx); err != nil {
+		return err
+	}
+	return c.create(ctx, p, what, started)
+}
+
+func (c *creator) create(ctx context.Context, p *pass, what creation, started time.Time) error {
+	late := c.clock.Now().Sub(started)
+	if late > tooLate {
+		return outcomeUnknown(nil) // nothing was sent, but who took over need not know
+	}
+	ctx, cancel := context.WithTimeout(ctx, createTimeout-late)
+	defer cancel()
+	key, err := what.create(ctx)
+	switch {
+	case err == nil:
+		c.keep(p.ref, key)
+		p.tell(created(key))
+		return c.bind(context.WithoutCancel(ctx), p, what, key, v1alpha1.OriginCreated)
+	case sendforsign.IsUnknownOutcome(err):
+		return outcomeUnknown(err)
+	}
+	*what.intent = nil
+	return err
+}
+
+func outcomeUnknown(cause error) error {
+	return &problem{
+		reason:  v1alpha1.CreateOutcomeUnknownReason,
+		message: "it is not known whether SFS carried out the create; it is looked up before it is tried again",
+		pace:    fast, cause: cause,
+	}
+}
+
+// bind writes the key at once: it is the one thing that must not be lost.
+func (c *creator) bind(ctx context.Context, p *pass, what creation, key string, origin v1alpha1.Origin) error {
+	what.bind(key, origin)
+	*what.intent = nil
+	if origin == v1alpha1.OriginRecovered {
+		p.tell(recovered(key))
+	}
+	if err := p.save(ctx); err != nil {
+		return err
+	}
+	c.forget(p.ref)
+	return nil
+}
+
+func (c *creator) recall(r ref) (string, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key, ok := c.unsaved[r]
+	return key, ok
+}
+
+func (c *creator) keep(r ref, key string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.unsaved[r] = key
+}
+
+func (c *creator) forget(r ref) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.unsaved, r)
+}

@@ -1,0 +1,249 @@
+// Copyright The sfs-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/internal/conditions"
+)
+
+// object is a resource of this operator.
+type object interface {
+	client.Object
+	conditions.Setter
+}
+
+// pass is one reconcile of one resource: it collects what was found and when to come back, and ends in finish.
+type pass struct {
+	ref      ref
+	object   object
+	now      time.Time
+	client   client.Client
+	recorder events.EventRecorder
+	attempts *attempts
+
+	saved    object // as the API server has it
+	wake     time.Duration
+	urgency  int
+	happened []happening
+}
+
+// Urgency of the next pass of a resource. Work that is due soon goes before work that can wait. A priority is always set:
+// the queue gives each resource of the first list a low one, which it would keep, and so never be served under overload.
+const (
+	urgencyRoutine  = 0
+	urgencyMissing  = 50  // nothing has been published yet
+	urgencyExpiring = 100 // an application is about to lose its token
+)
+
+func newPass(r ref, o object, now time.Time, c client.Client, recorder events.EventRecorder, a *attempts) *pass {
+	return &pass{ref: r, object: o, now: now, client: c, recorder: recorder, attempts: a, saved: copyOf(o)}
+}
+
+func copyOf(o object) object { return o.DeepCopyObject().(object) }
+
+// wakeIn asks to come back. The earliest wish counts.
+func (p *pass) wakeIn(d time.Duration) {
+	// What is due by now still takes another pass, and a wish for no time at all would mean never.
+	d = max(d, time.Millisecond)
+	if p.wake == 0 || d < p.wake {
+		p.wake = d
+	}
+}
+
+// until is how long it is to a time, and never negative.
+func (p *pass) until(t time.Time) time.Duration { return max(t.Sub(p.now), 0) }
+
+func (p *pass) set(conditionType string, status metav1.ConditionStatus, reason, message string) {
+	conditions.Set(p.object, metav1.NewTime(p.now), conditionType, status, reason, message)
+}
+
+// attempt names a step of this pass for the record of failures.
+func (p *pass) attempt(step string, s *session) attemptKey {
+	key := attemptKey{ref: p.ref, step: step, generation: p.object.GetGeneration()}
+	if s != nil {
+		key.session = s.id
+	}
+	return key
+}
+
+// try runs a step that makes requests to SFS, unless it failed a short time ago, and records how it went. limit, which
+// may be nil, shortens the wait after a failure.
+func (p *pass) try(ctx context.Context, key attemptKey, limit func(time.Duration) time.Duration, step func() error) error {
+	if err := p.attempts.due(key); err != nil {
+		return p.later(err)
+	}
+	err := explain(step())
+	var failed *problem
+	switch {
+	case err == nil:
+		p.attempts.succeeded(key)
+	case errors.As(err, &failed):
+		log.FromContext(ctx).Info("Step failed", "step", key.step, "reason", failed.reason, "error", failed.Error())
+		if failed.pace != waits {
+			p.wakeIn(p.attempts.failed(key, failed.pace, limit))
+		}
+	default:
+		err = p.later(err)
+	}
+	return err
+}
+
+// retryWrite says when a Secret that could not be written is tried again.
+func (p *pass) retryWrite(err error) error {
+	var failed *problem
+	if errors.As(err, &failed) && failed.pace != waits {
+		p.wakeIn(p.attempts.failed(p.attempt("secret", nil), failed.pace, nil))
+	}
+	return p.later(err)
+}
+
+// later notes when a deferred step wants to be taken up.
+func (p *pass) later(err error) error {
+	var wait deferred
+	if errors.As(err, &wait) {
+		p.wakeIn(wait.after)
+	}
+	return err
+}
+
+// report turns the outcome of a step into a condition. A deferral changes nothing; what is neither a problem nor a
+// deferral is a failure of the Kubernetes API, which the caller returns.
+func (p *pass) report(conditionType, goodReason, goodMessage string, err error) {
+	var failed *problem
+	switch {
+	case err == nil:
+		p.set(conditionType, metav1.ConditionTrue, goodReason, goodMessage)
+	case errors.As(err, &failed):
+		p.set(conditionType, metav1.ConditionFalse, failed.reason, failed.message)
+	}
+}
+
+// summarize derives Ready, Reconciling and Stalled from the conditions of the given types, of which the first that is not
+// True explains Ready.
+func (p *pass) summarize(types ...string) {
+	var blocking, remark *metav1.Condition
+	for _, t := range types {
+		c := conditions.Get(p.object, t)
+		if c == nil {
+			p.set(t, metav1.ConditionUnknown, v1alpha1.ProgressingReason, "the work has begun")
+			c = conditions.Get(p.object, t)
+		}
+		if c.Status != metav1.ConditionTrue && blocking == nil {
+			blocking = c.DeepCopy()
+		}
+		if c.Status == metav1.ConditionTrue && remark == nil && ails(c.Reason) {
+			remark = c.DeepCopy()
+		}
+	}
+	conditions.Remove(p.object, v1alpha1.ReconcilingCondition)
+	conditions.Remove(p.object, v1alpha1.StalledCondition)
+	switch {
+	case blocking == nil && remark == nil:
+		p.set(v1alpha1.ReadyCondition, metav1.ConditionTrue, v1alpha1.AvailableReason, "all is as the spec asks for")
+	case blocking == nil:
+		// It works now, but will not for ever.
+		p.set(v1alpha1.ReadyCondition, metav1.ConditionTrue, remark.Reason, remark.Message)
+	default:
+		p.set(v1alpha1.ReadyCondition, metav1.ConditionFalse, blocking.Reason, blocking.Message)
+		if needsPerson(blocking.Reason) {
+			p.set(v1alpha1.StalledCondition, metav1.ConditionTrue, blocking.Reason, blocking.Message)
+		} else {
+			p.set(v1alpha1.ReconcilingCondition, metav1.ConditionTrue, blocking.Reason, blocking.Message)
+		}
+	}
+	// Ready and its companions are derived anew each time; what they said before must not move their times.
+	p.keepTransitionTimes()
+}
+
+// ails says whether a condition that is True tells of trouble to come.
+func ails(reason string) bool {
+	switch reason {
+	case v1alpha1.AvailableReason, v1alpha1.InSyncReason, v1alpha1.PublishedReason, v1alpha1.IssuedReason,
+		v1alpha1.VerifiedReason, v1alpha1.DisabledReason:
+		return false
+	}
+	return true
+}
+
+func (p *pass) keepTransitionTimes() {
+	current := *p.object.GetConditions()
+	for i := range current {
+		if before := conditions.Get(p.saved, current[i].Type); before != nil && before.Status == current[i].Status {
+			current[i].LastTransitionTime = before.LastTransitionTime
+		}
+	}
+}
+
+// save writes the status now, if it differs from what the API server has. The write fails if anything of the resource has
+// changed since it was read: a pass that acted on an old state must not overwrite what a later one has recorded.
+func (p *pass) save(ctx context.Context) error {
+	patch := client.MergeFromWithOptions(p.saved, client.MergeFromWithOptimisticLock{})
+	unchanged, err := onlyMetadata(patch, p.object)
+	if err != nil || unchanged {
+		return err
+	}
+	written := copyOf(p.object)
+	if err := p.client.Status().Patch(ctx, written, patch, client.FieldOwner(fieldManager)); err != nil {
+		return orStale(fmt.Errorf("writing the status: %w", err))
+	}
+	p.object.SetResourceVersion(written.GetResourceVersion())
+	p.saved = copyOf(p.object)
+	return nil
+}
+
+func onlyMetadata(patch client.Patch, o object) (bool, error) {
+	data, err := patch.Data(o)
+	if err != nil {
+		return false, fmt.Errorf("comparing the status: %w", err)
+	}
+	var change struct {
+		Status json.RawMessage `json:"status"`
+	}
+	if err := json.Unmarshal(data, &change); err != nil {
+		return false, fmt.Errorf("comparing the status: %w", err)
+	}
+	return change.Status == nil, nil
+}
+
+// finish ends the pass: the status is written once, and only what was saved is told.
+func (p *pass) finish(ctx context.Context, err error) (ctrl.Result, error) {
+	saveErr := p.save(ctx)
+	if apierrors.IsNotFound(saveErr) {
+		saveErr = nil // deleted meanwhile: there is nobody to tell
+	}
+	if saveErr = p.later(saveErr); saveErr == nil {
+		for _, h := range p.happened {
+			h.tell(p.recorder, p.object)
+		}
+	}
+	if err := errors.Join(unsettled(err), unsettled(saveErr)); err != nil {
+		return ctrl.Result{Priority: ptr.To(p.urgency)}, err
+	}
+	return ctrl.Result{RequeueAfter: p.wake, Priority: ptr.To(p.urgency)}, nil
+}
+
+// unsettled returns the errors that neither a condition nor a wish to come back has dealt with.
+func unsettled(err error) error {
+	var failed *problem
+	var wait deferred
+	if errors.As(err, &failed) || errors.As(err, &wait) {
+		return nil
+	}
+	return err
+}

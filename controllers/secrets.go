@@ -1,0 +1,307 @@
+// Copyright The sfs-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+)
+
+// fieldManager owns what the operator applies.
+const fieldManager = "sfs-operator"
+
+// CacheOptions limits what the manager keeps in memory: of Secrets only those of the operator and those in its own
+// namespace (where the credentials are), and of those only digests of the values.
+func CacheOptions(platformNamespace string) cache.Options {
+	return cache.Options{
+		DefaultTransform: cache.TransformStripManagedFields(),
+		ByObject: map[client.Object]cache.ByObject{
+			&corev1.Secret{}: {
+				Namespaces: map[string]cache.Config{
+					cache.AllNamespaces: {LabelSelector: labels.SelectorFromSet(labels.Set{v1alpha1.ManagedByLabel: v1alpha1.ManagedByValue})},
+					platformNamespace:   {},
+				},
+				Transform: digestSecret,
+			},
+		},
+	}
+}
+
+// digestSecret replaces each value of a Secret by its digest, so that no cache holds a value.
+func digestSecret(obj any) (any, error) {
+	secret, ok := obj.(*corev1.Secret)
+	if !ok {
+		return obj, nil // a tombstone
+	}
+	secret.ManagedFields = nil
+	for key, value := range secret.Data {
+		secret.Data[key] = digest(key, value)
+	}
+	return secret, nil
+}
+
+// digest of one value. The key is part of it, so that equal values under two keys are not seen to be equal.
+func digest(key string, value []byte) []byte {
+	h := sha256.New()
+	_, _ = fmt.Fprintf(h, "%d:%s:", len(key), key)
+	_, _ = h.Write(value)
+	return h.Sum(nil)
+}
+
+// contentHash sums up the digests of the given keys. A key that is missing gives another sum.
+func contentHash(digests map[string][]byte, keys []string) string {
+	h := sha256.New()
+	for _, key := range slices.Sorted(slices.Values(keys)) {
+		_, _ = fmt.Fprintf(h, "%d:%s:%x;", len(key), key, digests[key])
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// publication is a Secret as it should be.
+type publication struct {
+	name string
+	data map[string][]byte
+	// annotations beside those that each publication has.
+	annotations map[string]string
+}
+
+func (p publication) digests() map[string][]byte {
+	digests := make(map[string][]byte, len(p.data))
+	for key, value := range p.data {
+		digests[key] = digest(key, value)
+	}
+	return digests
+}
+
+func (p publication) keys() []string { return slices.Collect(maps.Keys(p.data)) }
+
+// published is what is known of a Secret in the cluster: never its values.
+type published struct {
+	uid         types.UID
+	digests     map[string][]byte
+	annotations map[string]string
+	labelled    bool
+	controlled  bool // by the owner who asked
+	revision    int64
+}
+
+// intact says whether the values under these keys are those that the operator wrote.
+func (p *published) intact(keys []string) bool {
+	return p.labelled && p.annotations[v1alpha1.ContentHashAnnotation] == contentHash(p.digests, keys)
+}
+
+// Secrets reads and writes the Secrets of the resources.
+type Secrets struct {
+	cached client.Reader // serves digests
+	live   client.Reader // serves values
+	writer client.Writer
+
+	mu sync.Mutex
+	// written holds, by owner and name, the content hash that was last written or read live. A cache that shows
+	// another one is behind (or somebody wrote after us): only then is a Secret read live.
+	written map[ref]map[string]string
+}
+
+// observe returns what is known of a Secret, or nil where there is none.
+func (s *Secrets) observe(ctx context.Context, owner ref, uid types.UID, name string) (*published, error) {
+	last, wrote := s.lastWritten(owner, name)
+	var secret corev1.Secret
+	key := types.NamespacedName{Namespace: owner.namespace, Name: name}
+	err := s.cached.Get(ctx, key, &secret)
+	switch {
+	case err == nil && (!wrote || secret.Annotations[v1alpha1.ContentHashAnnotation] == last):
+		return seen(&secret, uid), nil
+	case client.IgnoreNotFound(err) != nil:
+		return nil, fmt.Errorf("reading Secret %s: %w", key, err)
+	}
+	// The cache knows no such Secret, or not the one we wrote. It may be behind, and does not show Secrets without our
+	// label, so look.
+	secret = corev1.Secret{}
+	err = s.live.Get(ctx, key, &secret)
+	if apierrors.IsNotFound(err) {
+		s.forgetOne(owner, name)
+		return nil, nil //nolint:nilnil // no Secret is a fact, not a failure
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading Secret %s: %w", key, err)
+	}
+	if _, err := digestSecret(&secret); err != nil {
+		return nil, err
+	}
+	s.remember(owner, name, secret.Annotations[v1alpha1.ContentHashAnnotation])
+	return seen(&secret, uid), nil
+}
+
+func seen(secret *corev1.Secret, owner types.UID) *published {
+	revision, _ := strconv.ParseInt(secret.Annotations[v1alpha1.RevisionAnnotation], 10, 64) // 0 where there is none
+	controller := metav1.GetControllerOf(secret)
+	return &published{
+		uid:         secret.UID,
+		digests:     secret.Data,
+		annotations: secret.Annotations,
+		labelled:    secret.Labels[v1alpha1.ManagedByLabel] == v1alpha1.ManagedByValue,
+		controlled:  controller != nil && controller.UID == owner,
+		revision:    revision,
+	}
+}
+
+// ensure writes a Secret where what is there differs. It says whether it wrote.
+func (s *Secrets) ensure(ctx context.Context, owner client.Object, who ref, want publication) (bool, error) {
+	have, err := s.observe(ctx, who, owner.GetUID(), want.name)
+	if err != nil {
+		return false, err
+	}
+	if have != nil && have.controlled && have.intact(want.keys()) &&
+		have.annotations[v1alpha1.ContentHashAnnotation] == contentHash(want.digests(), want.keys()) {
+		return false, nil
+	}
+	return true, s.write(ctx, owner, who, have, want)
+}
+
+// write applies a Secret: all in one request, so that nobody sees half of it. have is what observe returned.
+func (s *Secrets) write(ctx context.Context, owner client.Object, who ref, have *published, want publication) error {
+	if err := s.mayWrite(have, want.name); err != nil {
+		return err
+	}
+	hash := contentHash(want.digests(), want.keys())
+	annotations := map[string]string{
+		v1alpha1.ContentHashAnnotation: hash,
+		v1alpha1.RevisionAnnotation:    "1",
+	}
+	maps.Copy(annotations, want.annotations)
+	apply := corev1ac.Secret(want.name, owner.GetNamespace()).
+		WithLabels(map[string]string{v1alpha1.ManagedByLabel: v1alpha1.ManagedByValue}).
+		// blockOwnerDeletion stays unset: it would have the Secret deleted before its owner under foreground deletion, and
+		// then the token in it could no longer be revoked.
+		WithOwnerReferences(metav1ac.OwnerReference().
+			WithAPIVersion(v1alpha1.GroupVersion.String()).WithKind(who.kind).
+			WithName(owner.GetName()).WithUID(owner.GetUID()).WithController(true)).
+		WithType(corev1.SecretTypeOpaque).
+		WithData(want.data)
+	if have != nil {
+		// With the UID the write fails where the Secret has been replaced since it was looked at.
+		apply.WithUID(have.uid)
+		if _, counted := want.annotations[v1alpha1.RevisionAnnotation]; !counted {
+			annotations[v1alpha1.RevisionAnnotation] = strconv.FormatInt(have.revision+1, 10)
+		}
+	}
+	apply.WithAnnotations(annotations)
+	if err := s.writer.Apply(ctx, apply, client.FieldOwner(fieldManager), client.ForceOwnership); err != nil {
+		return explainWrite(err, want.name)
+	}
+	s.remember(who, want.name, hash)
+	return nil
+}
+
+// mayWrite refuses to touch a Secret that is not the owner's.
+func (s *Secrets) mayWrite(have *published, name string) error {
+	if have == nil || have.controlled {
+		return nil
+	}
+	return &problem{
+		reason: v1alpha1.SecretConflictReason,
+		message: fmt.Sprintf("Secret %s exists and does not belong to this resource; it is left as it is. "+
+			"Delete or rename it, or set another name in the spec", name),
+		pace: slow,
+	}
+}
+
+// explainWrite puts the API server's refusal of a Secret in words. Its text can not hold a value of the Secret: it is
+// taken only from the kinds of refusal that name fields and policies.
+func explainWrite(err error, name string) error {
+	var status apierrors.APIStatus
+	switch {
+	case apierrors.IsConflict(err):
+		return orStale(err)
+	case apierrors.IsForbidden(err), apierrors.IsInvalid(err):
+		reason := metav1.StatusReasonUnknown
+		if errors.As(err, &status) {
+			reason = status.Status().Reason
+		}
+		return &problem{
+			reason:  v1alpha1.SecretWriteFailedReason,
+			message: fmt.Sprintf("the API server refuses to write Secret %s (%s); see the log of the operator", name, reason),
+			pace:    fast, cause: fmt.Errorf("writing Secret %s: %w", name, err),
+		}
+	}
+	return fmt.Errorf("writing Secret %s: %w", name, err)
+}
+
+// value reads one value of a Secret that belongs to the owner, or nil.
+func (s *Secrets) value(ctx context.Context, owner client.Object, name, key string) ([]byte, error) {
+	var secret corev1.Secret
+	at := types.NamespacedName{Namespace: owner.GetNamespace(), Name: name}
+	if err := s.live.Get(ctx, at, &secret); err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil, nil
+		}
+		return nil, fmt.Errorf("reading Secret %s: %w", at, err)
+	}
+	if controller := metav1.GetControllerOf(&secret); controller == nil || controller.UID != owner.GetUID() {
+		return nil, nil
+	}
+	return secret.Data[key], nil
+}
+
+// remove deletes a Secret if it belongs to the owner.
+func (s *Secrets) remove(ctx context.Context, owner client.Object, who ref, name string) error {
+	have, err := s.observe(ctx, who, owner.GetUID(), name)
+	if err != nil || have == nil || !have.controlled {
+		return err
+	}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: owner.GetNamespace(), Name: name}}
+	if err := s.writer.Delete(ctx, secret, client.Preconditions{UID: &have.uid}); client.IgnoreNotFound(err) != nil {
+		return orStale(fmt.Errorf("deleting Secret %s: %w", name, err))
+	}
+	s.forgetOne(who, name)
+	return nil
+}
+
+func (s *Secrets) lastWritten(owner ref, name string) (string, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	hash, ok := s.written[owner][name]
+	return hash, ok
+}
+
+func (s *Secrets) remember(owner ref, name, hash string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.written[owner] == nil {
+		s.written[owner] = map[string]string{}
+	}
+	s.written[owner][name] = hash
+}
+
+func (s *Secrets) forgetOne(owner ref, name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.written[owner], name)
+}
+
+// forget drops what is kept for an owner that is gone.
+func (s *Secrets) forget(owner ref) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.written, owner)
+}

@@ -1,0 +1,87 @@
+// Copyright The sfs-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"net/http"
+
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+
+	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+)
+
+// Leader election, and the protection of the metrics server (main.go).
+// +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get;create;update,namespace=sfs-system
+// +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
+// +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
+
+// Options of the controllers.
+type Options struct {
+	// Namespace is where the credentials Secrets of the platforms are: the namespace of the operator.
+	Namespace string
+	// Concurrency is how many SfsClients, and how many SfsClientUsers, are worked on at a time.
+	Concurrency int
+	// Transport decorates the connection to SFS. Nil leaves it as it is.
+	Transport func(http.RoundTripper) http.RoundTripper
+	// Clock tells the time. Nil is the system's.
+	Clock clock.PassiveClock
+}
+
+// Setup adds the controllers to a manager, whose cache MUST have been made with CacheOptions.
+func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
+	if err := addIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
+	r := newReconcilers(mgr.GetClient(), mgr.GetClient(), mgr.GetAPIReader(), o)
+	recorder := mgr.GetEventRecorder(fieldManager)
+	r.platforms.recorder, r.clients.recorder, r.users.recorder = recorder, recorder, recorder
+	if err := r.platforms.setup(mgr); err != nil {
+		return err
+	}
+	if err := r.clients.setup(mgr, o.Concurrency); err != nil {
+		return err
+	}
+	return r.users.setup(mgr, o.Concurrency)
+}
+
+type reconcilers struct {
+	platforms *PlatformReconciler
+	clients   *ClientReconciler
+	users     *UserReconciler
+}
+
+// newReconcilers wires the parts. secrets serves Secrets without their values, live with them.
+func newReconcilers(c client.Client, secrets, live client.Reader, o Options) reconcilers {
+	if o.Clock == nil {
+		o.Clock = clock.RealClock{}
+	}
+	changed := make(chan event.GenericEvent, 1024)
+	sessions := &Sessions{
+		cached: secrets, live: live, namespace: o.Namespace, clock: o.Clock, transport: o.Transport,
+		open: map[string]*session{},
+		changed: func(platform string) {
+			about := &v1alpha1.SfsPlatform{}
+			about.Name = platform
+			select {
+			case changed <- event.GenericEvent{Object: about}:
+			default: // So many wait that this one is among them, or will be asked for again by a client.
+			}
+		},
+	}
+	writer := &Secrets{cached: secrets, live: live, writer: c, written: map[ref]map[string]string{}}
+	maker := &creator{clock: o.Clock, unsaved: map[ref]string{}}
+	tried := newAttempts(o.Clock)
+	return reconcilers{
+		platforms: &PlatformReconciler{client: c, clock: o.Clock, sessions: sessions, attempts: tried, changed: changed},
+		clients: &ClientReconciler{
+			client: c, clock: o.Clock, sessions: sessions, secrets: writer, creator: maker, attempts: tried,
+			pending: &pendingTokens{of: map[ref]mintedToken{}},
+		},
+		users: &UserReconciler{client: c, clock: o.Clock, sessions: sessions, secrets: writer, creator: maker, attempts: tried},
+	}
+}

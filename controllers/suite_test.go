@@ -1,0 +1,101 @@
+// Copyright The sfs-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/sendforsign/sfstest"
+)
+
+var (
+	scheme = runtime.NewScheme()
+	config *rest.Config
+	// logs is all that was logged by the operator in this test run.
+	logs lockedBuffer
+)
+
+// TestMain runs the tests against a real kube-apiserver. After them it looks for secrets in all that was logged.
+func TestMain(m *testing.M) {
+	code, err := runSuite(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func runSuite(m *testing.M) (code int, err error) {
+	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
+		return 1, errors.New("KUBEBUILDER_ASSETS is not set: run the tests by `make test`")
+	}
+	log := logr.FromSlogHandler(slog.NewJSONHandler(&logs, &slog.HandlerOptions{Level: slog.Level(-10)}))
+	ctrl.SetLogger(log)
+	klog.SetLogger(log)
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return 1, err
+		}
+	}
+	environment := &envtest.Environment{CRDDirectoryPaths: []string{"../config/crd/bases"}, ErrorIfCRDPathMissing: true}
+	if config, err = environment.Start(); err != nil {
+		return 1, fmt.Errorf("starting the control plane: %w", err)
+	}
+	config.QPS = -1
+	defer func() { err = errors.Join(err, environment.Stop()) }()
+	code = m.Run()
+	if leaked := logs.find(sfstest.CanaryPrefix); leaked != "" {
+		return 1, fmt.Errorf("a secret was logged: %s", leaked)
+	}
+	return code, nil
+}
+
+func newClient(t *testing.T) client.WithWatch {
+	t.Helper()
+	c, err := client.NewWithWatch(config, client.Options{Scheme: scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// lockedBuffer keeps what is written by many.
+type lockedBuffer struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+// find returns the first line that holds the text.
+func (b *lockedBuffer) find(text string) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for line := range strings.Lines(b.text.String()) {
+		if strings.Contains(line, text) {
+			return line
+		}
+	}
+	return ""
+}

@@ -1,0 +1,157 @@
+// Copyright The sfs-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+
+	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+)
+
+// +kubebuilder:rbac:groups=sendforsign.com,resources=sfsclientusers,verbs=get;list;watch
+// +kubebuilder:rbac:groups=sendforsign.com,resources=sfsclientusers/status,verbs=get;patch
+// +kubebuilder:rbac:groups=sendforsign.com,resources=sfsclientusers/finalizers,verbs=update
+
+// UserReconciler keeps SfsClientUsers: one user at SFS, and its identifiers in a Secret. A user has no finalizer: SFS can
+// not delete users, and there is no token to revoke.
+type UserReconciler struct {
+	client   client.Client
+	clock    clock.PassiveClock
+	recorder events.EventRecorder
+	sessions *Sessions
+	secrets  *Secrets
+	creator  *creator
+	attempts *attempts
+}
+
+const userKind = "SfsClientUser"
+
+// userPass is one pass over one SfsClientUser.
+type userPass struct {
+	*pass
+	user     *v1alpha1.SfsClientUser
+	owner    *v1alpha1.SfsClient // the client that the user belongs to
+	platform *v1alpha1.SfsPlatform
+	session  *session
+}
+
+// Reconcile does what is due for one SfsClientUser.
+func (r *UserReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	who := ref{kind: userKind, namespace: req.Namespace, name: req.Name}
+	u := &v1alpha1.SfsClientUser{}
+	if err := r.client.Get(ctx, req.NamespacedName, u); err != nil {
+		if client.IgnoreNotFound(err) == nil {
+			r.forget(who)
+			return ctrl.Result{}, nil
+		}
+		return ctrl.Result{}, fmt.Errorf("reading the SfsClientUser: %w", err)
+	}
+	if !u.DeletionTimestamp.IsZero() || u.IsSuspended() {
+		return ctrl.Result{}, nil
+	}
+	p := &userPass{pass: newPass(who, u, r.clock.Now(), r.client, r.recorder, r.attempts), user: u}
+	return p.finish(ctx, r.reconcile(ctx, p))
+}
+
+func (r *UserReconciler) reconcile(ctx context.Context, p *userPass) error {
+	defer func() {
+		p.user.Status.ObservedGeneration = p.user.Generation
+		p.summarize(v1alpha1.SyncedCondition, v1alpha1.SecretReadyCondition)
+	}()
+	if err := r.identify(ctx, p); err != nil {
+		p.report(v1alpha1.SyncedCondition, "", "", err)
+		return err
+	}
+	return firstUnsettled([]error{r.syncProfile(ctx, p), r.publishIdentity(ctx, p)})
+}
+
+// identify makes sure that the client is there and that the user has a userKey.
+func (r *UserReconciler) identify(ctx context.Context, p *userPass) (err error) {
+	if p.owner, err = r.ownerOf(ctx, p.user); err != nil {
+		return err
+	}
+	if p.platform, err = platformFor(ctx, r.client, p.user.Namespace, p.owner.Spec.PlatformRef.Name); err != nil {
+		return err
+	}
+	return r.bind(ctx, p)
+}
+
+// ownerOf returns the SfsClient of a user once it has a clientKey. Until then a watch brings the user back.
+func (r *UserReconciler) ownerOf(ctx context.Context, u *v1alpha1.SfsClientUser) (*v1alpha1.SfsClient, error) {
+	name := u.Spec.ClientRef.Name
+	var owner v1alpha1.SfsClient
+	if err := r.client.Get(ctx, types.NamespacedName{Namespace: u.Namespace, Name: name}, &owner); err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil, &problem{
+				reason:  v1alpha1.ClientNotFoundReason,
+				message: fmt.Sprintf("there is no SfsClient %s in this namespace", name),
+				pace:    waits,
+			}
+		}
+		return nil, fmt.Errorf("reading SfsClient %s: %w", name, err)
+	}
+	if owner.Status.ClientKey == "" {
+		return nil, &problem{
+			reason:  v1alpha1.ClientNotReadyReason,
+			message: fmt.Sprintf("SfsClient %s has no clientKey yet; see its conditions", name),
+			pace:    waits,
+		}
+	}
+	return &owner, nil
+}
+
+// connect returns the session with SFS.
+func (r *UserReconciler) connect(ctx context.Context, p *userPass) (*session, error) {
+	if p.session == nil {
+		session, err := r.sessions.For(ctx, p.platform)
+		if err != nil {
+			return nil, err
+		}
+		p.session = session
+	}
+	return p.session, nil
+}
+
+func (r *UserReconciler) forget(who ref) {
+	r.sessions.forget(who)
+	r.secrets.forget(who)
+	r.creator.forget(who)
+	r.attempts.gone(who)
+}
+
+func (r *UserReconciler) setup(mgr ctrl.Manager, concurrency int) error {
+	return ctrl.NewControllerManagedBy(mgr).
+		For(&v1alpha1.SfsClientUser{}, builder.WithPredicates(specOrAnnotationChanged())).
+		Owns(&corev1.Secret{}, builder.WithPredicates(changedByOthers())).
+		Watches(&v1alpha1.SfsClient{}, handler.EnqueueRequestsFromMapFunc(r.usersOfClient), builder.WithPredicates(clientKeyChanged())).
+		Watches(&v1alpha1.SfsPlatform{}, handler.EnqueueRequestsFromMapFunc(r.usersOfPlatform), builder.WithPredicates(platformChanged())).
+		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: rateLimiter()}).
+		Complete(r)
+}
+
+func (r *UserReconciler) usersOfClient(ctx context.Context, c client.Object) []ctrl.Request {
+	return requestsFor(ctx, r.client, &v1alpha1.SfsClientUserList{},
+		client.InNamespace(c.GetNamespace()), client.MatchingFields{clientIndex: c.GetName()})
+}
+
+func (r *UserReconciler) usersOfPlatform(ctx context.Context, platform client.Object) []ctrl.Request {
+	var requests []ctrl.Request
+	for _, c := range requestsFor(ctx, r.client, &v1alpha1.SfsClientList{}, client.MatchingFields{platformIndex: platform.GetName()}) {
+		requests = append(requests, requestsFor(ctx, r.client, &v1alpha1.SfsClientUserList{},
+			client.InNamespace(c.Namespace), client.MatchingFields{clientIndex: c.Name})...)
+	}
+	return requests
+}

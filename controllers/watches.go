@@ -1,0 +1,141 @@
+// Copyright The sfs-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"maps"
+	"strconv"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/internal/conditions"
+)
+
+// Indexes of the cache.
+const (
+	platformIndex    = "spec.platformRef.name"
+	clientIndex      = "spec.clientRef.name"
+	credentialsIndex = "spec.credentialsSecretRef.name"
+)
+
+var namespaceKind = corev1.SchemeGroupVersion.WithKind("Namespace")
+
+func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
+	for _, index := range []struct {
+		object client.Object
+		field  string
+		value  client.IndexerFunc
+	}{
+		{&v1alpha1.SfsClient{}, platformIndex, func(o client.Object) []string {
+			return []string{o.(*v1alpha1.SfsClient).Spec.PlatformRef.Name}
+		}},
+		{&v1alpha1.SfsClientUser{}, clientIndex, func(o client.Object) []string {
+			return []string{o.(*v1alpha1.SfsClientUser).Spec.ClientRef.Name}
+		}},
+		{&v1alpha1.SfsPlatform{}, credentialsIndex, func(o client.Object) []string {
+			return []string{o.(*v1alpha1.SfsPlatform).Spec.CredentialsSecretRef.Name}
+		}},
+	} {
+		if err := indexer.IndexField(ctx, index.object, index.field, index.value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// requestsFor lists what has to be looked at. It reads the cache, so it fails only before the cache has begun; then the
+// first list brings all resources anyway.
+func requestsFor(ctx context.Context, c client.Reader, list client.ObjectList, options ...client.ListOption) []ctrl.Request {
+	if err := c.List(ctx, list, options...); err != nil {
+		log.FromContext(ctx).Error(err, "Listing what depends on a changed object")
+		return nil
+	}
+	var requests []ctrl.Request
+	_ = meta.EachListItem(list, func(o runtime.Object) error {
+		requests = append(requests, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(o.(client.Object))})
+		return nil
+	})
+	return requests
+}
+
+// rateLimiter paces the retries after failures of the Kubernetes API. The default goes up to 1000 s, which is longer than
+// a token has left when it is due.
+func rateLimiter() workqueue.TypedRateLimiter[reconcile.Request] {
+	return workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](100*time.Millisecond, 30*time.Second)
+}
+
+// specOrAnnotationChanged lets no status write of the operator through.
+func specOrAnnotationChanged() predicate.Predicate {
+	return predicate.Or(predicate.GenerationChangedPredicate{}, updated(func(before, after client.Object) bool {
+		for _, name := range []string{v1alpha1.ReconcileRequestedAtAnnotation, v1alpha1.RenewRequestedAtAnnotation, v1alpha1.PausedAnnotation} {
+			if before.GetAnnotations()[name] != after.GetAnnotations()[name] {
+				return true
+			}
+		}
+		return false
+	}))
+}
+
+// changedByOthers lets no write of a Secret by the operator through: each of those counts the revision up.
+func changedByOthers() predicate.Predicate {
+	revision := func(o client.Object) int64 {
+		n, _ := strconv.ParseInt(o.GetAnnotations()[v1alpha1.RevisionAnnotation], 10, 64) // 0 where there is none
+		return n
+	}
+	p := updated(func(before, after client.Object) bool { return revision(after) <= revision(before) })
+	// The resource itself has been looked at when its Secret appears: it made it, or is in the first list as well.
+	p.CreateFunc = func(event.CreateEvent) bool { return false }
+	return p
+}
+
+// platformChanged lets through what may let a client go on, or makes it say something else.
+func platformChanged() predicate.Predicate {
+	return predicate.Or(predicate.GenerationChangedPredicate{}, updated(func(before, after client.Object) bool {
+		verdict := func(o client.Object) (status metav1.ConditionStatus, reason string) {
+			if c := conditions.Get(o.(*v1alpha1.SfsPlatform), v1alpha1.CredentialsValidCondition); c != nil {
+				return c.Status, c.Reason
+			}
+			return "", ""
+		}
+		statusBefore, reasonBefore := verdict(before)
+		statusAfter, reasonAfter := verdict(after)
+		return statusBefore != statusAfter || reasonBefore != reasonAfter ||
+			before.(*v1alpha1.SfsPlatform).Status.CredentialsRevision != after.(*v1alpha1.SfsPlatform).Status.CredentialsRevision
+	}))
+}
+
+func clientKeyChanged() predicate.Predicate {
+	return updated(func(before, after client.Object) bool {
+		was, is := before.(*v1alpha1.SfsClient).Status, after.(*v1alpha1.SfsClient).Status
+		return was.ClientKey != is.ClientKey || was.DefaultUserKey != is.DefaultUserKey
+	})
+}
+
+func userKeyChanged() predicate.Predicate {
+	return updated(func(before, after client.Object) bool {
+		return before.(*v1alpha1.SfsClientUser).Status.UserKey != after.(*v1alpha1.SfsClientUser).Status.UserKey
+	})
+}
+
+func labelsChanged() predicate.Predicate {
+	return updated(func(before, after client.Object) bool { return !maps.Equal(before.GetLabels(), after.GetLabels()) })
+}
+
+// updated lets all but some updates through.
+func updated(relevant func(before, after client.Object) bool) predicate.Funcs {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool { return relevant(e.ObjectOld, e.ObjectNew) }}
+}

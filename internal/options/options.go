@@ -1,0 +1,108 @@
+// Copyright The sfs-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package options reads and checks the command line of the operator.
+package options
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+// Options is the command line, checked.
+type Options struct {
+	// MetricsAddress is where metrics are served ("0": nowhere), MetricsSecure whether over TLS and only to those who
+	// may read them.
+	MetricsAddress string
+	MetricsSecure  bool
+	// ProbeAddress is where /healthz and /readyz are served.
+	ProbeAddress string
+	// LeaderElect lets only one of several operators work, LeaseDuration is how long the others wait for one that has
+	// vanished without a word.
+	LeaderElect   bool
+	LeaseDuration time.Duration
+	// PlatformNamespace is where the credentials Secrets and the lease are.
+	PlatformNamespace string
+	// Concurrency is how many resources of a kind are worked on at a time.
+	Concurrency int
+	// ShutdownTimeout is how long work that has begun may take to end.
+	ShutdownTimeout time.Duration
+	// LogFormat is "json" or "text", LogLevel the least level that is logged.
+	LogFormat string
+	LogLevel  slog.Level
+	// ShowVersion prints the version and ends.
+	ShowVersion bool
+}
+
+// Parse reads the command line. It writes the usage to out when asked for help, and then returns flag.ErrHelp.
+func Parse(args []string, env func(string) string, out io.Writer) (Options, error) {
+	var o Options
+	flags := flag.NewFlagSet("sfs-operator", flag.ContinueOnError)
+	flags.SetOutput(out)
+	flags.StringVar(&o.MetricsAddress, "metrics-bind-address", ":8443", "address of the metrics server; 0 turns it off")
+	flags.BoolVar(&o.MetricsSecure, "metrics-secure", true, "serve metrics over TLS, and only to those whom the Kubernetes API lets read them")
+	flags.StringVar(&o.ProbeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
+	flags.BoolVar(&o.LeaderElect, "leader-elect", true, "let only one of several operators work at a time")
+	flags.DurationVar(&o.LeaseDuration, "leader-election-lease-duration", 15*time.Second, "how long other operators wait for a leader that has vanished (at least 3s)")
+	flags.StringVar(&o.PlatformNamespace, "platform-namespace", env("POD_NAMESPACE"), "namespace of the credentials Secrets and of the lease (default $POD_NAMESPACE)")
+	flags.IntVar(&o.Concurrency, "max-concurrent-reconciles", 16, "how many resources of a kind are worked on at a time (1 to 1024)")
+	flags.DurationVar(&o.ShutdownTimeout, "graceful-shutdown-timeout", 30*time.Second, "how long work that has begun may take to end")
+	flags.StringVar(&o.LogFormat, "log-format", "json", "json or text")
+	flags.TextVar(&o.LogLevel, "log-level", slog.LevelInfo, "least level that is logged: debug, info, warn or error")
+	flags.BoolVar(&o.ShowVersion, "version", false, "print the version and end")
+	if err := flags.Parse(args); err != nil {
+		return Options{}, err
+	}
+	if flags.NArg() > 0 {
+		return Options{}, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	if o.ShowVersion {
+		return o, nil
+	}
+	return o, o.validate()
+}
+
+func (o Options) validate() error {
+	var wrong []error
+	if o.PlatformNamespace == "" {
+		wrong = append(wrong, errors.New("--platform-namespace or POD_NAMESPACE must be set"))
+	} else if problems := validation.IsDNS1123Label(o.PlatformNamespace); len(problems) > 0 {
+		wrong = append(wrong, fmt.Errorf("--platform-namespace %q is not a namespace: %s", o.PlatformNamespace, strings.Join(problems, "; ")))
+	}
+	for name, address := range map[string]string{"--metrics-bind-address": o.MetricsAddress, "--health-probe-bind-address": o.ProbeAddress} {
+		if _, _, err := net.SplitHostPort(address); err != nil && (address != "0" || name != "--metrics-bind-address") {
+			wrong = append(wrong, fmt.Errorf("%s: %w", name, err))
+		}
+	}
+	if o.Concurrency < 1 || o.Concurrency > 1024 {
+		wrong = append(wrong, fmt.Errorf("--max-concurrent-reconciles must be from 1 to 1024, not %d", o.Concurrency))
+	}
+	if o.LeaseDuration < 3*time.Second {
+		wrong = append(wrong, fmt.Errorf("--leader-election-lease-duration must be at least 3s, not %s", o.LeaseDuration))
+	}
+	if o.ShutdownTimeout < 0 {
+		wrong = append(wrong, fmt.Errorf("--graceful-shutdown-timeout must not be negative, not %s", o.ShutdownTimeout))
+	}
+	if !slices.Contains([]string{"json", "text"}, o.LogFormat) {
+		wrong = append(wrong, fmt.Errorf("--log-format must be json or text, not %q", o.LogFormat))
+	}
+	return errors.Join(wrong...)
+}
+
+// LogHandler makes the handler of the chosen format and level.
+func (o Options) LogHandler(to io.Writer) slog.Handler {
+	settings := &slog.HandlerOptions{Level: o.LogLevel}
+	if o.LogFormat == "text" {
+		return slog.NewTextHandler(to, settings)
+	}
+	return slog.NewJSONHandler(to, settings)
+}

@@ -1,0 +1,128 @@
+// Copyright The sfs-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// The sfs-operator keeps the tenants that are declared as SfsClients at Sendforsign, and a living token for each of them
+// in a Secret.
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/klog/v2"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/controllers"
+	"github.com/sendforsign/sfs-operator/internal/options"
+	"github.com/sendforsign/sfs-operator/internal/version"
+)
+
+// leaderElectionID names the lease. A new name would let an old and a new operator work side by side during an upgrade.
+const leaderElectionID = "sfs-operator.sendforsign.com"
+
+// probePatience is how long a probe waits for an answer that is there at once in a healthy process.
+const probePatience = 200 * time.Millisecond
+
+func main() {
+	o, err := options.Parse(os.Args[1:], os.Getenv, os.Stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "sfs-operator:", err)
+		os.Exit(2)
+	case o.ShowVersion:
+		fmt.Println(version.Version)
+		return
+	}
+	logger := slog.New(o.LogHandler(os.Stderr))
+	log := logr.FromSlogHandler(logger.Handler())
+	ctrl.SetLogger(log)
+	klog.SetLogger(log)
+	if err := run(ctrl.SetupSignalHandler(), o); err != nil {
+		log.Error(err, "The operator ends")
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o options.Options) error {
+	config, err := ctrl.GetConfig()
+	if err != nil {
+		return fmt.Errorf("finding the Kubernetes API: %w", err)
+	}
+	config.UserAgent = version.UserAgent()
+	mgr, err := ctrl.NewManager(config, managerOptions(o))
+	if err != nil {
+		return fmt.Errorf("making the manager: %w", err)
+	}
+	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return fmt.Errorf("adding the health check: %w", err)
+	}
+	if err := mgr.AddReadyzCheck("cache", cacheSynced(mgr)); err != nil {
+		return fmt.Errorf("adding the ready check: %w", err)
+	}
+	if err := controllers.Setup(ctx, mgr, controllers.Options{Namespace: o.PlatformNamespace, Concurrency: o.Concurrency}); err != nil {
+		return fmt.Errorf("setting up the controllers: %w", err)
+	}
+	ctrl.Log.Info("Starting", "version", version.Version)
+	return mgr.Start(ctx)
+}
+
+func managerOptions(o options.Options) ctrl.Options {
+	scheme := runtime.NewScheme()
+	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
+	utilruntime.Must(v1alpha1.AddToScheme(scheme))
+	metrics := metricsserver.Options{
+		BindAddress:   o.MetricsAddress,
+		SecureServing: o.MetricsSecure,
+		// HTTP/2 is off: its stream resets allow a denial of service (CVE-2023-44487), and scraping gains nothing by it.
+		TLSOpts: []func(*tls.Config){func(c *tls.Config) { c.NextProtos = []string{"http/1.1"} }},
+	}
+	if o.MetricsSecure {
+		metrics.FilterProvider = filters.WithAuthenticationAndAuthorization
+	}
+	renewDeadline, retryPeriod := o.LeaseDuration*2/3, o.LeaseDuration*2/15
+	return ctrl.Options{
+		Scheme:                  scheme,
+		Cache:                   controllers.CacheOptions(o.PlatformNamespace),
+		Metrics:                 metrics,
+		HealthProbeBindAddress:  o.ProbeAddress,
+		LeaderElection:          o.LeaderElect,
+		LeaderElectionID:        leaderElectionID,
+		LeaderElectionNamespace: o.PlatformNamespace,
+		LeaseDuration:           &o.LeaseDuration,
+		RenewDeadline:           &renewDeadline,
+		RetryPeriod:             &retryPeriod,
+		// The process ends when the manager does, so the next one need not wait for the lease to run out.
+		LeaderElectionReleaseOnCancel: true,
+		GracefulShutdownTimeout:       &o.ShutdownTimeout,
+	}
+}
+
+// cacheSynced is ready once the cache holds what it was asked for. A probe does not wait for it.
+func cacheSynced(mgr manager.Manager) healthz.Checker {
+	return func(req *http.Request) error {
+		ctx, cancel := context.WithTimeout(req.Context(), probePatience)
+		defer cancel()
+		if !mgr.GetCache().WaitForCacheSync(ctx) {
+			return errors.New("the cache is not filled yet")
+		}
+		return nil
+	}
+}

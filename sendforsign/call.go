@@ -1,0 +1,134 @@
+package sendforsign
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"sync/atomic"
+	"time"
+)
+
+// The bodies of answers are bounded, after decompression. A list holds all clients of an account on one page.
+const (
+	maxAnswer = 1 << 20
+	maxList   = 64 << 20
+)
+
+// The errors of answers never quote the answer.
+var (
+	errMalformed  = errors.New("answer is malformed")
+	errUnreadable = errors.New("answer could not be read")
+	errNoKey      = errors.New("answer holds no key")
+)
+
+// call is one request. Its body is JSON that holds secrets in the clear: never print a call.
+type call struct {
+	endpoint, action string
+	auth             *Auth // nil for the one call that needs none
+	body             any
+	secrets          []Secret // those in body
+	maxAnswer        int64
+}
+
+// fail makes an error of the call that Status and Code do not explain.
+func (c call) fail(k kind, status int, err error) *Error {
+	return &Error{Endpoint: c.endpoint, Action: c.action, Status: status, Err: err, kind: k}
+}
+
+// do sends the call once and returns the answer, if it was a success.
+func (a *API) do(ctx context.Context, c call) (*answer, error) {
+	body, err := json.Marshal(c.body)
+	if err != nil {
+		return nil, c.fail(kindUnsendable, 0, errors.New("body cannot be encoded"))
+	}
+
+	// A request that got no connection cannot have taken effect. One that got a connection may have, even
+	// where writing it failed.
+	var connected atomic.Bool
+	ctx, cancel := context.WithTimeout(ctx, a.timeout)
+	defer cancel()
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(httptrace.GotConnInfo) { connected.Store(true) },
+	})
+
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.base+"/"+c.endpoint, bytes.NewReader(body))
+	if err != nil {
+		return nil, c.fail(kindUnsendable, 0, errors.New("request cannot be made"))
+	}
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", a.userAgent)
+	secrets := c.secrets
+	if c.auth != nil {
+		if err := c.auth.apply(req.Header); err != nil {
+			return nil, c.fail(kindUnsendable, 0, err)
+		}
+		secrets = append(secrets, c.auth.reveal())
+	}
+
+	resp, err := a.client.Do(req)
+	if err != nil {
+		k := kindNotSent
+		if connected.Load() {
+			k = kindNoAnswer
+		}
+		if ue, ok := errors.AsType[*url.Error](err); ok {
+			err = ue.Err // the URL around it says nothing new
+		}
+		return nil, c.fail(k, 0, &cause{text: clean(err.Error(), secrets), err: err})
+	}
+	defer resp.Body.Close()
+
+	if !isSuccess(resp.StatusCode) {
+		raw, _ := readBounded(resp.Body, maxAnswer) // the status tells the outcome, whatever the body
+		return nil, c.refusal(resp, raw, secrets)
+	}
+	raw, err := readBounded(resp.Body, c.maxAnswer)
+	if err != nil {
+		return nil, c.fail(kindNoAnswer, resp.StatusCode, &cause{text: clean(err.Error(), secrets), err: err})
+	}
+	ans, err := decodeAnswer(raw)
+	switch {
+	case ans.Code >= http.StatusBadRequest:
+		return nil, c.refusal(resp, raw, secrets)
+	case err != nil:
+		return nil, c.fail(kindNoAnswer, resp.StatusCode, err)
+	}
+	ans.status = resp.StatusCode
+	return &ans, nil
+}
+
+// refusal is the error for an answer whose status or code is one.
+func (c call) refusal(resp *http.Response, raw []byte, secrets []Secret) *Error {
+	said := decodeRefusal(raw)
+	e := c.fail(kindAnswered, resp.StatusCode, nil)
+	e.Code = int(said.Code)
+	e.RetryAfter = parseRetryAfter(resp.Header, time.Now())
+	if e.Message = clean(said.message(), secrets); e.Message == "" {
+		e.Message = http.StatusText(e.decisive())
+	}
+	if resp.StatusCode == http.StatusBadRequest && said.isExpired2024() {
+		e.kind = kindExpired
+	}
+	return e
+}
+
+// readBounded reads to the end, so that the connection can be used again, unless that is beyond limit.
+func readBounded(r io.Reader, limit int64) ([]byte, error) {
+	raw, err := io.ReadAll(io.LimitReader(r, limit+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", errUnreadable, err)
+	case int64(len(raw)) > limit:
+		return nil, fmt.Errorf("%w: it is longer than %d bytes", errUnreadable, limit)
+	}
+	return raw, nil
+}
+
+func isSuccess(status int) bool { return status >= 200 && status < 300 }

@@ -1,0 +1,238 @@
+package sendforsign
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// What the vendor's pages say about types differs from page to page, so decoding is lenient about everything but the
+// values that matter: keys, tokens and their life.
+
+// maxTokenLife bounds expires_in. A longer life is cut to it: renewing once a day costs nothing, and believing an absurd
+// number would mean never to renew.
+const maxTokenLife = 24 * time.Hour
+
+// answer is the body of a success, of any call.
+type answer struct {
+	Code code `json:"code"`
+
+	AccessToken string          `json:"access_token"`
+	TokenType   text            `json:"token_type"`
+	ExpiresIn   json.RawMessage `json:"expires_in"`
+
+	Client  wireClient       `json:"client"`
+	Clients list[wireClient] `json:"clients"`
+	User    wireUser         `json:"user"`
+	Users   list[wireUser]   `json:"users"`
+
+	status int
+}
+
+// decodeAnswer decodes as much as it can: a refusal may be malformed but for its code.
+func decodeAnswer(raw []byte) (answer, error) {
+	var a answer
+	// An array, a string or null is JSON, too, but no answer.
+	if !isObject(raw) || json.Unmarshal(raw, &a) != nil {
+		return a, errMalformed
+	}
+	return a, nil
+}
+
+// token returns the token of the answer, or false if there is none that can be used.
+func (a *answer) token() (Token, bool) {
+	life, ok := parseLife(a.ExpiresIn)
+	if !ok || a.AccessToken == "" || !isHeaderSafe(a.AccessToken) {
+		return Token{}, false
+	}
+	return Token{AccessToken: Secret(a.AccessToken), TokenType: string(a.TokenType), ExpiresIn: life}, true
+}
+
+// parseLife reads expires_in: seconds, as a number or a string, cut to maxTokenLife. Zero, less, and what is not a number
+// is no life: to guess one would be to hand out dead tokens.
+func parseLife(raw json.RawMessage) (time.Duration, bool) {
+	seconds, err := strconv.ParseFloat(strings.TrimSpace(unquote(raw)), 64)
+	if err != nil || math.IsNaN(seconds) || math.IsInf(seconds, 0) || seconds <= 0 {
+		return 0, false
+	}
+	life := maxTokenLife
+	if seconds < maxTokenLife.Seconds() {
+		life = time.Duration(seconds * float64(time.Second))
+	}
+	return life, life > 0
+}
+
+// refusal is what an error answer says, if it is JSON at all. No field of it can fail to decode.
+type refusal struct {
+	Code    code            `json:"code"`
+	Message text            `json:"message"`
+	Error   json.RawMessage `json:"error"`
+}
+
+func decodeRefusal(raw []byte) refusal {
+	var r refusal
+	if json.Unmarshal(raw, &r) != nil {
+		return refusal{} // HTML of a proxy, or cut off: not for logs
+	}
+	return r
+}
+
+func (r refusal) message() string {
+	if r.Message != "" {
+		return string(r.Message)
+	}
+	if nested := r.nested(); nested != "" {
+		return nested
+	}
+	return unquote(r.Error)
+}
+
+// nested returns the message of the form {"error":{"message":"…"}}.
+func (r refusal) nested() string {
+	var e struct {
+		Message text `json:"message"`
+	}
+	if !isObject(r.Error) || json.Unmarshal(r.Error, &e) != nil {
+		return ""
+	}
+	return string(e.Message)
+}
+
+// isExpired2024 recognises the first documented answer to an expired token, 400 with no code; nothing but
+// its text tells it from a bad parameter.
+func (r refusal) isExpired2024() bool {
+	said := strings.ToLower(r.nested())
+	return r.Code == 0 && strings.Contains(said, "token") && strings.Contains(said, "expired")
+}
+
+// wireClient is a client, as every answer about one holds it: some with more fields, some with fewer.
+type wireClient struct {
+	ClientKey    text       `json:"clientKey"`
+	FullName     text       `json:"fullname"`
+	Email        text       `json:"email"`
+	Organization text       `json:"organization"`
+	CustomKey    text       `json:"customKey"`
+	Multiple     flag       `json:"multiple"`
+	CreateTime   timestamp  `json:"createTime"`
+	ChangeTime   timestamp  `json:"changeTime"`
+	Users        []wireUser `json:"users"`
+}
+
+func (w wireClient) client() Client {
+	c := Client{
+		ClientKey:    string(w.ClientKey),
+		FullName:     string(w.FullName),
+		Email:        string(w.Email),
+		Organization: string(w.Organization),
+		CustomKey:    string(w.CustomKey),
+		Multiple:     bool(w.Multiple),
+		CreateTime:   w.CreateTime.Time,
+		ChangeTime:   w.ChangeTime.Time,
+	}
+	for _, u := range w.Users {
+		c.Users = append(c.Users, u.user())
+	}
+	return c
+}
+
+// wireUser is a user, as every answer about one holds it.
+type wireUser struct {
+	UserKey    text      `json:"userKey"`
+	FullName   text      `json:"fullname"`
+	Email      text      `json:"email"`
+	CustomKey  text      `json:"customKey"`
+	Default    flag      `json:"default"`
+	CreateTime timestamp `json:"createTime"`
+	ChangeTime timestamp `json:"changeTime"`
+}
+
+func (w wireUser) user() User {
+	return User{
+		UserKey:    string(w.UserKey),
+		FullName:   string(w.FullName),
+		Email:      string(w.Email),
+		CustomKey:  string(w.CustomKey),
+		Default:    bool(w.Default),
+		CreateTime: w.CreateTime.Time,
+		ChangeTime: w.ChangeTime.Time,
+	}
+}
+
+// list tells an empty list, or null, from none: to take an answer without a list for "there are no clients" would invite
+// a caller to create all of them again.
+type list[T any] struct {
+	items   []T
+	present bool
+}
+
+func (l *list[T]) UnmarshalJSON(raw []byte) error {
+	l.present = true
+	return json.Unmarshal(raw, &l.items)
+}
+
+// code is a number, or a number in a string; anything else is 0, which stands for absent.
+type code int
+
+func (c *code) UnmarshalJSON(raw []byte) error {
+	n, err := strconv.ParseFloat(strings.TrimSpace(unquote(raw)), 64)
+	if err != nil || !(math.Abs(n) < math.MaxInt32) {
+		n = 0
+	}
+	*c = code(n)
+	return nil
+}
+
+// text is a string; a number or a boolean is taken as it is written, and anything else is empty.
+type text string
+
+func (t *text) UnmarshalJSON(raw []byte) error {
+	*t = text(unquote(raw))
+	return nil
+}
+
+// flag is true for true, "true", 1 and "1".
+type flag bool
+
+func (f *flag) UnmarshalJSON(raw []byte) error {
+	s := unquote(raw)
+	*f = s == "true" || s == "1"
+	return nil
+}
+
+// timestamp takes both documented forms, ISO 8601 and "2006-01-02 15:04:05", which has no zone and is taken as UTC.
+// Anything else is the zero time: no time of the server decides anything, so none is worth an error.
+type timestamp struct{ time.Time }
+
+func (t *timestamp) UnmarshalJSON(raw []byte) error {
+	t.Time = time.Time{}
+	for _, layout := range []string{time.RFC3339Nano, time.DateTime} {
+		if parsed, err := time.Parse(layout, unquote(raw)); err == nil {
+			t.Time = parsed.UTC()
+			break
+		}
+	}
+	return nil
+}
+
+// unquote returns the text of a JSON string, number or boolean; "" for null, an object or an array.
+func unquote(raw []byte) string {
+	if len(raw) == 0 {
+		return ""
+	}
+	switch raw[0] {
+	case '"':
+		var s string
+		_ = json.Unmarshal(raw, &s)
+		return s
+	case 'n', '{', '[':
+		return ""
+	}
+	return string(raw)
+}
+
+func isObject(raw []byte) bool {
+	return bytes.HasPrefix(bytes.TrimLeft(raw, " \t\r\n"), []byte("{"))
+}

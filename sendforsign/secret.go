@@ -1,0 +1,71 @@
+package sendforsign
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+)
+
+const redacted = "[redacted]"
+
+// Secret is a string that is never printed: fmt, encoding/json, encoding.TextMarshaler users and log/slog all get
+// "[redacted]". Call Reveal where the value itself is needed.
+//
+// Three limits come from the standard library. Package fmt calls no methods on unexported struct fields, so give a type
+// that keeps a Secret in one its own String; nor for the verb %p, which makes no sense for a string. And package
+// encoding/json takes the keys of maps as they are.
+type Secret string
+
+// Reveal returns the value.
+func (s Secret) Reveal() string { return string(s) }
+
+// String returns "[redacted]".
+func (s Secret) String() string { return redacted }
+
+// GoString returns "[redacted]".
+func (s Secret) GoString() string { return redacted }
+
+// Format writes "[redacted]" for every verb: without it %x and %d would print the bytes.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+
+// MarshalJSON returns "[redacted]" as a JSON string.
+func (s Secret) MarshalJSON() ([]byte, error) { return json.Marshal(redacted) }
+
+// MarshalText returns "[redacted]".
+func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// LogValue returns "[redacted]".
+func (s Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// Credentials are the API key and the secret of a Sendforsign account, from the "API Keys" tab of its dashboard.
+type Credentials struct {
+	APIKey Secret
+	Secret Secret
+}
+
+// String returns "[redacted]".
+func (c Credentials) String() string { return redacted }
+
+// GoString returns "[redacted]".
+func (c Credentials) GoString() string { return redacted }
+
+// Format writes "[redacted]" for every verb.
+func (c Credentials) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+
+// MarshalJSON returns "[redacted]" as a JSON string.
+func (c Credentials) MarshalJSON() ([]byte, error) { return json.Marshal(redacted) }
+
+// LogValue returns "[redacted]".
+func (c Credentials) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// scrub replaces every one of the secrets in text: servers and proxies like to echo what they refuse.
+func scrub(text string, secrets []Secret) string {
+	for _, s := range secrets {
+		if s != "" {
+			text = strings.ReplaceAll(text, s.Reveal(), redacted)
+		}
+	}
+	return text
+}

@@ -113,8 +113,11 @@ func (c call) refusal(resp *http.Response, raw []byte, secrets []Secret) *Error 
 	if e.Message = clean(said.message(), secrets); e.Message == "" {
 		e.Message = http.StatusText(e.decisive())
 	}
-	if resp.StatusCode == http.StatusBadRequest && said.isExpired2024() {
+	switch {
+	case resp.StatusCode == http.StatusBadRequest && said.isExpired2024():
 		e.kind = kindExpired
+	case resp.StatusCode == http.StatusNotFound && !isObject(raw):
+		e.kind = kindForeign
 	}
 	return e
 }

@@ -49,6 +49,7 @@ const (
 	kindNoAnswer               // sent, and no usable answer came back
 	kindAbsent                 // a good answer to a read that holds no object
 	kindExpired                // the token expired, said in the form of 2024: 400, without a code
+	kindForeign                // a 404 that is not in the words of the API: of a gateway, or of a wrong URL
 )
 
 // Error reads as a path, for example "client create: 400: email is invalid".
@@ -77,7 +78,7 @@ type meaning uint8
 
 const (
 	meansNothing meaning = iota // not an *Error
-	meansRefused                // a sure refusal without a predicate of its own: redirects and 425
+	meansRefused                // a sure refusal without a predicate of its own: redirects, 425, a foreign 404
 	meansNotSent
 	meansInvalid
 	meansUnauthorized
@@ -111,6 +112,8 @@ func meaningOf(err error) meaning {
 		return meansNotFound
 	case kindExpired:
 		return meansUnauthorized
+	case kindForeign:
+		return meansRefused
 	}
 
 	// The other number may narrow a refusal down: 400 with code 404 is "not found".
@@ -134,7 +137,8 @@ func meaningOf(err error) meaning {
 }
 
 // IsNotFound reports that the server does not know the object: 404 as status or as code, or a good answer to a read that
-// holds no key.
+// holds no key. A 404 whose body is not a JSON object does not count: it comes from a gateway or a wrong base URL, and
+// who took it for "there is none" would create the object a second time.
 func IsNotFound(err error) bool { return meaningOf(err) == meansNotFound }
 
 // IsUnauthorized reports that the server refused the credential: 401 or 403 as status or as code, or an expired token in

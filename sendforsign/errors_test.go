@@ -66,7 +66,9 @@ func TestPredicatesByAnswer(t *testing.T) {
 		{401, `{"message":"Token expired","code":401}`, same("unauthorized")},
 		{401, `<html>`, same("unauthorized")},
 		{403, ``, same("unauthorized")},
-		{404, ``, same("not found")},
+		{404, `{}`, same("not found")},
+		{404, ``, same("")}, // of a gateway, as likely as of the API
+		{404, `<html>`, same("")},
 		{404, `{"code":401}`, same("unauthorized")},
 		{405, ``, same("invalid")},
 		{408, ``, same("unknown")},

@@ -24,7 +24,7 @@ type SfsClientSpec struct {
 	// email of the tenant at SFS.
 	// +optional
 	// +kubebuilder:validation:MaxLength=254
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[^@ ]+@[^@ ]+$')",message="email must be an e-mail address"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[^@[:space:]]+@[^@[:space:]]+$')",message="email must be an e-mail address"
 	Email string `json:"email,omitempty"`
 
 	// organization of the tenant at SFS.

@@ -31,7 +31,7 @@ const (
 	ContentHashAnnotation = "sendforsign.com/content-hash"
 	// RevisionAnnotation counts the writes of a Secret by the operator.
 	RevisionAnnotation = "sendforsign.com/revision"
-	// IssuedAtAnnotation and ExpiresAtAnnotation are the times of the token in the Secret (RFC 3339, UTC).
+	// IssuedAtAnnotation and ExpiresAtAnnotation are the times of the token in the Secret (RFC 3339 with milliseconds, UTC).
 	IssuedAtAnnotation  = "sendforsign.com/issued-at"
 	ExpiresAtAnnotation = "sendforsign.com/expires-at"
 	// RenewHandledAnnotation is the value of RenewRequestedAtAnnotation for which the token was made.
@@ -52,7 +52,7 @@ const (
 	// KeyToken holds the client token; KeyTokenType how to send it ("Bearer").
 	KeyToken     = "token"
 	KeyTokenType = "tokenType"
-	// KeyExpiresAt and KeyIssuedAt are the times of the token (RFC 3339, UTC).
+	// KeyExpiresAt and KeyIssuedAt are the times of the token (RFC 3339, UTC, whole seconds).
 	KeyExpiresAt = "expiresAt"
 	KeyIssuedAt  = "issuedAt"
 )

@@ -95,7 +95,7 @@ func create(t *testing.T, o client.Object) {
 	}
 	t.Cleanup(func() {
 		// The context of the test has ended by now.
-		if err := cluster.strict.Delete(context.WithoutCancel(t.Context()), o); client.IgnoreNotFound(err) != nil {
+		if err := client.IgnoreNotFound(cluster.strict.Delete(context.WithoutCancel(t.Context()), o)); err != nil {
 			t.Errorf("deleting %s: %v", o.GetName(), err)
 		}
 	})

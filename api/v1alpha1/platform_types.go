@@ -17,7 +17,7 @@ type SfsPlatformSpec struct {
 	// +kubebuilder:default="https://api.sendforsign.com/api"
 	// +kubebuilder:validation:MinLength=9
 	// +kubebuilder:validation:MaxLength=512
-	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() == 'https' && !self.contains('@') && !self.contains('?') && !self.contains('#')",message="baseURL must be an https URL without credentials, query or fragment, such as https://api.sendforsign.com/api"
+	// +kubebuilder:validation:XValidation:rule="isURL(self) && url(self).getScheme() == 'https' && url(self).getHostname() != '' && !self.contains('@') && !self.contains('?') && !self.contains('#')",message="baseURL must be an https URL without credentials, query or fragment, such as https://api.sendforsign.com/api"
 	BaseURL string `json:"baseURL,omitempty"`
 
 	// credentialsSecretRef names the Secret with the keys apiKey and secret, as SFS shows them on its "API Keys" page.

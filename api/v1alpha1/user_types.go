@@ -29,7 +29,7 @@ type SfsClientUserSpec struct {
 	// email of the user at SFS.
 	// +optional
 	// +kubebuilder:validation:MaxLength=254
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[^@ ]+@[^@ ]+$')",message="email must be an e-mail address"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[^@[:space:]]+@[^@[:space:]]+$')",message="email must be an e-mail address"
 	Email string `json:"email,omitempty"`
 
 	// secret holds the identifiers (userKey, clientKey, baseURL). Default name: <name>-sfs-user.

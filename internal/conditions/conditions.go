@@ -5,6 +5,8 @@
 package conditions
 
 import (
+	"strings"
+
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -22,7 +24,8 @@ type Setter interface {
 // now comes from the caller's clock.
 func Set(o Setter, now metav1.Time, conditionType string, status metav1.ConditionStatus, reason, message string) {
 	if len(message) > maxMessage {
-		message = message[:maxMessage]
+		// Half of a character would be stored as another one, and so never be equal to what is set the next time.
+		message = strings.ToValidUTF8(message[:maxMessage], "")
 	}
 	// meta.SetStatusCondition stamps a transition with the time of this machine unless it is given one.
 	meta.SetStatusCondition(o.GetConditions(), metav1.Condition{

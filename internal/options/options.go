@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -78,10 +79,11 @@ func (o Options) validate() error {
 	} else if problems := validation.IsDNS1123Label(o.PlatformNamespace); len(problems) > 0 {
 		wrong = append(wrong, fmt.Errorf("--platform-namespace %q is not a namespace: %s", o.PlatformNamespace, strings.Join(problems, "; ")))
 	}
-	for name, address := range map[string]string{"--metrics-bind-address": o.MetricsAddress, "--health-probe-bind-address": o.ProbeAddress} {
-		if _, _, err := net.SplitHostPort(address); err != nil && (address != "0" || name != "--metrics-bind-address") {
-			wrong = append(wrong, fmt.Errorf("%s: %w", name, err))
-		}
+	if err := checkAddress(o.MetricsAddress); err != nil && o.MetricsAddress != "0" {
+		wrong = append(wrong, fmt.Errorf("--metrics-bind-address: %w", err))
+	}
+	if err := checkAddress(o.ProbeAddress); err != nil {
+		wrong = append(wrong, fmt.Errorf("--health-probe-bind-address: %w", err))
 	}
 	if o.Concurrency < 1 || o.Concurrency > 1024 {
 		wrong = append(wrong, fmt.Errorf("--max-concurrent-reconciles must be from 1 to 1024, not %d", o.Concurrency))
@@ -95,7 +97,22 @@ func (o Options) validate() error {
 	if !slices.Contains([]string{"json", "text"}, o.LogFormat) {
 		wrong = append(wrong, fmt.Errorf("--log-format must be json or text, not %q", o.LogFormat))
 	}
+	if o.LogLevel < slog.LevelDebug {
+		// Below it the Kubernetes client logs the bodies of its requests, Secrets and all.
+		wrong = append(wrong, fmt.Errorf("--log-level must be debug, info, warn or error, not %s", o.LogLevel))
+	}
 	return errors.Join(wrong...)
+}
+
+func checkAddress(address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return err
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("%q has no port from 0 to 65535", address)
+	}
+	return nil
 }
 
 // LogHandler makes the handler of the chosen format and level.

@@ -1,0 +1,113 @@
+// Copyright The sfs-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1_test
+
+import (
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+)
+
+func TestNamesOfSecrets(t *testing.T) {
+	t.Parallel()
+	named := metav1.ObjectMeta{Name: "globex"}
+	tests := map[string]struct{ got, want string }{
+		"the identifiers of a client, by default": {(&v1alpha1.SfsClient{ObjectMeta: named}).SecretName(), "globex-sfs"},
+		"the token of a client, by default":       {(&v1alpha1.SfsClient{ObjectMeta: named}).TokenSecretName(), "globex-sfs-token"},
+		"the identifiers of a user, by default":   {(&v1alpha1.SfsClientUser{ObjectMeta: named}).SecretName(), "globex-sfs-user"},
+		"the identifiers of a client, as chosen": {
+			(&v1alpha1.SfsClient{ObjectMeta: named, Spec: v1alpha1.SfsClientSpec{Secret: v1alpha1.SecretSpec{Name: "keys"}}}).SecretName(), "keys",
+		},
+		"the token of a client, as chosen": {
+			(&v1alpha1.SfsClient{ObjectMeta: named, Spec: v1alpha1.SfsClientSpec{
+				Token: v1alpha1.TokenSpec{Secret: v1alpha1.SecretSpec{Name: "token"}},
+			}}).TokenSecretName(), "token",
+		},
+		"the identifiers of a user, as chosen": {
+			(&v1alpha1.SfsClientUser{ObjectMeta: named, Spec: v1alpha1.SfsClientUserSpec{Secret: v1alpha1.SecretSpec{Name: "ann"}}}).SecretName(), "ann",
+		},
+	}
+	for name, test := range tests {
+		if test.got != test.want {
+			t.Errorf("%s: got %q, want %q", name, test.got, test.want)
+		}
+	}
+}
+
+func TestATokenIsWantedUnlessSwitchedOff(t *testing.T) {
+	t.Parallel()
+	yes, no := true, false
+	for _, test := range []struct {
+		enabled *bool
+		want    bool
+	}{{nil, true}, {&yes, true}, {&no, false}} {
+		c := v1alpha1.SfsClient{Spec: v1alpha1.SfsClientSpec{Token: v1alpha1.TokenSpec{Enabled: test.enabled}}}
+		if got := c.TokenEnabled(); got != test.want {
+			t.Errorf("got %t, want %t", got, test.want)
+		}
+	}
+}
+
+func TestSuspension(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		spec       bool
+		annotation string
+		want       bool
+	}{
+		"neither":                   {false, "", false},
+		"by the spec":               {true, "", true},
+		"by the annotation":         {false, "true", true},
+		"by both":                   {true, "true", true},
+		"another annotation":        {false, "false", false},
+		"an annotation in capitals": {false, "True", false},
+		"the spec is the stronger":  {true, "false", true},
+	}
+	for name, test := range tests {
+		meta := metav1.ObjectMeta{}
+		if test.annotation != "" {
+			meta.Annotations = map[string]string{"sendforsign.com/paused": test.annotation}
+		}
+		c := v1alpha1.SfsClient{ObjectMeta: meta, Spec: v1alpha1.SfsClientSpec{Suspend: test.spec}}
+		u := v1alpha1.SfsClientUser{ObjectMeta: meta, Spec: v1alpha1.SfsClientUserSpec{Suspend: test.spec}}
+		if c.IsSuspended() != test.want || u.IsSuspended() != test.want {
+			t.Errorf("%s: a client is %t, a user %t, want %t", name, c.IsSuspended(), u.IsSuspended(), test.want)
+		}
+	}
+}
+
+// Applications, manifests in Git and buttons are written against these words: to change one breaks them.
+func TestPublicWords(t *testing.T) {
+	t.Parallel()
+	for _, word := range []struct{ got, want string }{
+		{v1alpha1.KeyClientKey, "clientKey"},
+		{v1alpha1.KeyUserKey, "userKey"},
+		{v1alpha1.KeyBaseURL, "baseURL"},
+		{v1alpha1.KeyEnvClientKey, "SFS_CLIENT_KEY"},
+		{v1alpha1.KeyEnvUserKey, "SFS_USER_KEY"},
+		{v1alpha1.KeyToken, "token"},
+		{v1alpha1.KeyTokenType, "tokenType"},
+		{v1alpha1.KeyExpiresAt, "expiresAt"},
+		{v1alpha1.KeyIssuedAt, "issuedAt"},
+		{v1alpha1.KeyAPIKey, "apiKey"},
+		{v1alpha1.KeyAPISecret, "secret"},
+		{v1alpha1.ManagedByLabel, "app.kubernetes.io/managed-by"},
+		{v1alpha1.ManagedByValue, "sfs-operator"},
+		{v1alpha1.ReconcileRequestedAtAnnotation, "sendforsign.com/reconcile-requested-at"},
+		{v1alpha1.RenewRequestedAtAnnotation, "sendforsign.com/renew-requested-at"},
+		{v1alpha1.PausedAnnotation, "sendforsign.com/paused"},
+		{v1alpha1.RevokeTokenFinalizer, "sendforsign.com/revoke-token"},
+		{v1alpha1.ContentHashAnnotation, "sendforsign.com/content-hash"},
+		{v1alpha1.RevisionAnnotation, "sendforsign.com/revision"},
+		{v1alpha1.IssuedAtAnnotation, "sendforsign.com/issued-at"},
+		{v1alpha1.ExpiresAtAnnotation, "sendforsign.com/expires-at"},
+		{v1alpha1.RenewHandledAnnotation, "sendforsign.com/renew-handled"},
+	} {
+		if word.got != word.want {
+			t.Errorf("got %q, want %q", word.got, word.want)
+		}
+	}
+}

@@ -1,0 +1,298 @@
+// Copyright The sfs-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package options_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sendforsign/sfs-operator/internal/options"
+)
+
+// podNamespace is the environment of a Pod.
+func podNamespace(name string) func(string) string {
+	return func(key string) string {
+		if key == "POD_NAMESPACE" {
+			return name
+		}
+		return ""
+	}
+}
+
+func defaults() options.Options {
+	return options.Options{
+		MetricsAddress: ":8443", MetricsSecure: true, ProbeAddress: ":8081",
+		LeaderElect: true, LeaseDuration: 15 * time.Second, PlatformNamespace: "sfs-system",
+		Concurrency: 16, ShutdownTimeout: 30 * time.Second, LogFormat: "json", LogLevel: slog.LevelInfo,
+	}
+}
+
+func TestParse(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		reason string
+		args   []string
+		want   func(*options.Options)
+	}{
+		"nothing is said": {
+			reason: "a Pod gives the namespace, and the rest has defaults", want: func(*options.Options) {},
+		},
+		"everything is said": {
+			reason: "each flag has its field",
+			args: []string{
+				"--metrics-bind-address=127.0.0.1:9090", "--metrics-secure=false", "--health-probe-bind-address", "[::1]:9091",
+				"--leader-elect=false", "--leader-election-lease-duration=1m", "--platform-namespace=elsewhere",
+				"--max-concurrent-reconciles=3", "--graceful-shutdown-timeout=5s", "--log-format=text", "--log-level=debug",
+			},
+			want: func(o *options.Options) {
+				*o = options.Options{
+					MetricsAddress: "127.0.0.1:9090", ProbeAddress: "[::1]:9091", LeaseDuration: time.Minute,
+					PlatformNamespace: "elsewhere", Concurrency: 3, ShutdownTimeout: 5 * time.Second, LogFormat: "text", LogLevel: slog.LevelDebug,
+				}
+			},
+		},
+		"one hyphen": {
+			reason: "as with all programs in Go", args: []string{"-log-level", "error"},
+			want: func(o *options.Options) { o.LogLevel = slog.LevelError },
+		},
+		"no metrics": {
+			reason: "0 is how controller-runtime turns them off", args: []string{"--metrics-bind-address=0"},
+			want: func(o *options.Options) { o.MetricsAddress = "0" },
+		},
+		"the least of everything": {
+			reason: "both sides of each boundary", args: []string{
+				"--max-concurrent-reconciles=1", "--leader-election-lease-duration=3s", "--graceful-shutdown-timeout=0",
+			},
+			want: func(o *options.Options) { o.Concurrency, o.LeaseDuration, o.ShutdownTimeout = 1, 3*time.Second, 0 },
+		},
+		"the most of everything": {
+			reason: "both sides of each boundary", args: []string{
+				"--max-concurrent-reconciles=1024", "--platform-namespace=" + strings.Repeat("a", 63),
+			},
+			want: func(o *options.Options) { o.Concurrency, o.PlatformNamespace = 1024, strings.Repeat("a", 63) },
+		},
+		"the level in capitals": {
+			reason: "slog prints it so", args: []string{"--log-level=WARN"},
+			want: func(o *options.Options) { o.LogLevel = slog.LevelWarn },
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var said bytes.Buffer
+			want := defaults()
+			test.want(&want)
+			got, err := options.Parse(test.args, podNamespace("sfs-system"), &said)
+			if err != nil || got != want || said.Len() > 0 {
+				t.Errorf("got %+v, %v, %q, want %+v: %s", got, err, &said, want, test.reason)
+			}
+		})
+	}
+}
+
+func TestWrongValuesAreRefused(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		reason    string
+		args      []string
+		namespace string
+		want      []string // parts of the message
+	}{
+		"no namespace": {
+			reason: "credentials are looked for nowhere else", want: []string{"--platform-namespace", "POD_NAMESPACE"},
+		},
+		"an empty namespace": {
+			reason: "it is as good as none", args: []string{"--platform-namespace="}, namespace: "sfs-system",
+			want: []string{"--platform-namespace", "POD_NAMESPACE"},
+		},
+		"a namespace that is no name": {
+			reason: "every read would fail", args: []string{"--platform-namespace=SFS"}, want: []string{"--platform-namespace", `"SFS"`, "lower case"},
+		},
+		"a namespace that is too long": {
+			reason: "no namespace can have it", args: []string{"--platform-namespace=" + strings.Repeat("a", 64)},
+			want: []string{"--platform-namespace", "63"},
+		},
+		"a wrong namespace in the environment": {
+			reason: "it has to be right as well", namespace: "SFS", want: []string{"--platform-namespace", `"SFS"`},
+		},
+		"metrics without a port": {
+			reason: "they could not be served", args: []string{"--metrics-bind-address=localhost"}, namespace: "sfs-system",
+			want: []string{"--metrics-bind-address", "missing port"},
+		},
+		"probes without a port": {
+			reason: "they could not be served", args: []string{"--health-probe-bind-address=localhost"}, namespace: "sfs-system",
+			want: []string{"--health-probe-bind-address", "missing port"},
+		},
+		"no probes": {
+			reason: "without them a Pod is never ready", args: []string{"--health-probe-bind-address=0"}, namespace: "sfs-system",
+			want: []string{"--health-probe-bind-address"},
+		},
+		"nobody works": {
+			reason: "nothing would ever happen", args: []string{"--max-concurrent-reconciles=0"}, namespace: "sfs-system",
+			want: []string{"--max-concurrent-reconciles", "1 to 1024", "not 0"},
+		},
+		"too many work": {
+			reason: "it is more likely a mistake", args: []string{"--max-concurrent-reconciles=1025"}, namespace: "sfs-system",
+			want: []string{"--max-concurrent-reconciles", "1 to 1024", "not 1025"},
+		},
+		"a number in words": {
+			reason: "it is none", args: []string{"--max-concurrent-reconciles=many"}, namespace: "sfs-system",
+			want: []string{"-max-concurrent-reconciles", `"many"`},
+		},
+		"a lease that is too short": {
+			reason: "it could not be renewed in time", args: []string{"--leader-election-lease-duration=2999ms"}, namespace: "sfs-system",
+			want: []string{"--leader-election-lease-duration", "at least 3s", "2.999s"},
+		},
+		"a lease without a unit": {
+			reason: "it is no duration", args: []string{"--leader-election-lease-duration=15"}, namespace: "sfs-system",
+			want: []string{"-leader-election-lease-duration", `"15"`},
+		},
+		"a shutdown before it began": {
+			reason: "controller-runtime would wait for ever", args: []string{"--graceful-shutdown-timeout=-1ns"}, namespace: "sfs-system",
+			want: []string{"--graceful-shutdown-timeout", "negative"},
+		},
+		"an unknown format": {
+			reason: "the message lists those that there are", args: []string{"--log-format=yaml"}, namespace: "sfs-system",
+			want: []string{"--log-format", "json or text", `"yaml"`},
+		},
+		"an unknown level": {
+			reason: "it is none of slog's", args: []string{"--log-level=loud"}, namespace: "sfs-system", want: []string{"-log-level", `"loud"`},
+		},
+		"a truth value in words": {
+			reason: "it is none", args: []string{"--leader-elect=maybe"}, namespace: "sfs-system", want: []string{"-leader-elect", `"maybe"`},
+		},
+		"an unknown flag": {
+			reason: "it may be a typing error", args: []string{"--leader-elected"}, namespace: "sfs-system", want: []string{"-leader-elected"},
+		},
+		"an argument": {
+			reason: "what comes after it would be ignored", args: []string{"run", "--log-level=debug"}, namespace: "sfs-system",
+			want: []string{"unexpected argument", `"run"`},
+		},
+		"everything at once": {
+			reason: "whoever corrects a manifest wants to know all of it",
+			args: []string{
+				"--metrics-bind-address=x", "--health-probe-bind-address=y", "--max-concurrent-reconciles=-1",
+				"--leader-election-lease-duration=1s", "--graceful-shutdown-timeout=-1s", "--log-format=xml",
+			},
+			want: []string{
+				"--platform-namespace", "--metrics-bind-address", "--health-probe-bind-address", "--max-concurrent-reconciles",
+				"--leader-election-lease-duration", "--graceful-shutdown-timeout", "--log-format",
+			},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := options.Parse(test.args, podNamespace(test.namespace), io.Discard)
+			if err == nil || errors.Is(err, flag.ErrHelp) {
+				t.Fatalf("got %v, though %s", err, test.reason)
+			}
+			for _, want := range test.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%q does not contain %q", err, want)
+				}
+			}
+		})
+	}
+}
+
+// A message that changes with each start can not be searched for.
+func TestTheSameMistakesAreToldInTheSameOrder(t *testing.T) {
+	t.Parallel()
+	args := []string{"--metrics-bind-address=x", "--health-probe-bind-address=y"}
+	_, first := options.Parse(args, podNamespace("sfs-system"), io.Discard)
+	for range 100 {
+		if _, err := options.Parse(args, podNamespace("sfs-system"), io.Discard); err.Error() != first.Error() {
+			t.Fatalf("got %q after %q", err, first)
+		}
+	}
+}
+
+func TestTheFlagIsStrongerThanTheEnvironment(t *testing.T) {
+	t.Parallel()
+	for want, args := range map[string][]string{"from-env": nil, "from-flag": {"--platform-namespace=from-flag"}} {
+		o, err := options.Parse(args, podNamespace("from-env"), io.Discard)
+		if err != nil || o.PlatformNamespace != want {
+			t.Errorf("got %q, %v, want %q", o.PlatformNamespace, err, want)
+		}
+	}
+}
+
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	for _, arg := range []string{"-h", "--help"} {
+		var said bytes.Buffer
+		if _, err := options.Parse([]string{arg}, podNamespace(""), &said); !errors.Is(err, flag.ErrHelp) {
+			t.Errorf("%s: got %v", arg, err)
+		}
+		for _, name := range []string{
+			"metrics-bind-address", "metrics-secure", "health-probe-bind-address", "leader-elect", "leader-election-lease-duration",
+			"platform-namespace", "max-concurrent-reconciles", "graceful-shutdown-timeout", "log-format", "log-level", "version",
+		} {
+			if !strings.Contains(said.String(), "\n  -"+name) {
+				t.Errorf("%s does not speak of --%s: %s", arg, name, &said)
+			}
+		}
+	}
+}
+
+func TestTheVersionIsShownWhateverElseIsMissing(t *testing.T) {
+	t.Parallel()
+	o, err := options.Parse([]string{"--version"}, podNamespace(""), io.Discard)
+	if err != nil || !o.ShowVersion {
+		t.Errorf("got %t, %v", o.ShowVersion, err)
+	}
+}
+
+func TestLogHandler(t *testing.T) {
+	t.Parallel()
+	for level, want := range map[slog.Level][]string{
+		slog.LevelDebug: {"DEBUG", "INFO", "WARN", "ERROR"},
+		slog.LevelInfo:  {"INFO", "WARN", "ERROR"},
+		slog.LevelWarn:  {"WARN", "ERROR"},
+		slog.LevelError: {"ERROR"},
+	} {
+		for format, levelOf := range map[string]func(t *testing.T, line string) string{"json": jsonLevel, "text": textLevel} {
+			var out bytes.Buffer
+			logger := slog.New(options.Options{LogFormat: format, LogLevel: level}.LogHandler(&out))
+			for _, l := range []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError} {
+				logger.Log(t.Context(), l, "Said", "key", "value")
+			}
+			var got []string
+			for line := range strings.Lines(out.String()) {
+				got = append(got, levelOf(t, line))
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("level %s as %s logs %v, want %v", level, format, got, want)
+			}
+		}
+	}
+}
+
+func jsonLevel(t *testing.T, line string) string {
+	t.Helper()
+	var said struct{ Level, Msg, Key string }
+	if err := json.Unmarshal([]byte(line), &said); err != nil || said.Msg != "Said" || said.Key != "value" {
+		t.Errorf("%q is not the JSON that was logged: %v", line, err)
+	}
+	return said.Level
+}
+
+func textLevel(t *testing.T, line string) string {
+	t.Helper()
+	_, rest, _ := strings.Cut(line, " level=")
+	level, rest, _ := strings.Cut(rest, " ")
+	if rest != "msg=Said key=value\n" {
+		t.Errorf("%q is not the text that was logged", line)
+	}
+	return level
+}

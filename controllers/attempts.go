@@ -24,10 +24,11 @@ type attempts struct {
 // attemptKey names a step in the circumstances under which it failed: with another spec, or another session with SFS, it
 // is another step, and tried at once.
 type attemptKey struct {
-	ref        ref
-	step       string
-	generation int64
-	session    string
+	ref           ref
+	step          string
+	generation    int64
+	session       string
+	circumstances string
 }
 
 // ref names a resource.

@@ -5,7 +5,6 @@ package controllers
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -105,22 +104,21 @@ func (r *ClientReconciler) revokeToken(ctx context.Context, p *clientPass) (happ
 	}
 	session, err := r.connect(ctx, p)
 	if err != nil {
-		var failed *problem
-		if errors.As(err, &failed) {
+		if failed := problemOf(err); failed != nil {
 			return notRevoked(failed.message), nil
 		}
 		return happening{}, err
 	}
-	err = p.try(ctx, p.attempt("revoke", session), nil, func() error {
+	err = p.try(ctx, step{name: "revoke", session: session}, func() error {
 		return session.call(ctx, p.ref, func(ctx context.Context, api *sendforsign.API, platform sendforsign.Secret) error {
 			return api.RevokeClientToken(ctx, platform, sendforsign.Secret(value))
 		})
 	})
-	var failed *problem
+	failed := problemOf(err)
 	switch {
 	case err == nil:
 		return revoked(), nil
-	case errors.As(err, &failed) && needsPerson(failed.reason):
+	case failed != nil && needsPerson(failed.reason):
 		// SFS has made up its mind; asking again changes nothing.
 		return notRevoked(failed.message), nil
 	}

@@ -5,7 +5,6 @@ package controllers
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -30,13 +29,11 @@ func (r *ClientReconciler) bind(ctx context.Context, p *clientPass) error {
 	}
 	status.CustomKey = clientCustomKey(p.platform, p.client)
 	p.urgency = urgencyMissing
-	return p.try(ctx, p.attempt("bind", session), nil, func() error {
+	return p.try(ctx, step{name: "bind", session: session}, func() error {
 		return r.creator.ensure(ctx, p.pass, creation{
-			customKey: status.CustomKey,
-			intent:    &status.CreateIntent,
-			lookup:    func(ctx context.Context) (string, error) { return r.lookup(ctx, p, status.CustomKey) },
-			admit:     func() error { return session.gate.admit(p.ref) },
-			create:    func(ctx context.Context) (string, error) { return r.create(ctx, p) },
+			intent: &status.CreateIntent,
+			lookup: func(ctx context.Context) (string, error) { return r.lookup(ctx, p, status.CustomKey) },
+			create: func(ctx context.Context) (string, error) { return r.create(ctx, p) },
 			bind: func(key string, origin v1alpha1.Origin) {
 				status.ClientKey, status.Origin = key, origin
 			},
@@ -86,7 +83,7 @@ func ambiguous(what, customKey string, keys []string) error {
 
 func (r *ClientReconciler) create(ctx context.Context, p *clientPass) (string, error) {
 	var made sendforsign.Client
-	err := p.session.callNow(ctx, func(ctx context.Context, api *sendforsign.API, platform sendforsign.Secret) (err error) {
+	err := p.session.call(ctx, p.ref, func(ctx context.Context, api *sendforsign.API, platform sendforsign.Secret) (err error) {
 		fields := profileOf(p.client)
 		fields.CustomKey = p.client.Status.CustomKey
 		made, err = api.CreateClient(ctx, sendforsign.PlatformToken(platform), fields)
@@ -125,9 +122,7 @@ func (r *ClientReconciler) syncProfile(ctx context.Context, p *clientPass) error
 	}
 	session, err := r.connect(ctx, p)
 	if err == nil {
-		key := p.attempt("profile", session)
-		key.session += "/" + requested // a new request does not wait for the pause after an old failure
-		err = p.try(ctx, key, nil, func() error { return r.compareProfile(ctx, p) })
+		err = p.try(ctx, step{name: "profile", circumstances: requested, session: session}, func() error { return r.compareProfile(ctx, p) })
 	}
 	if err == nil {
 		p.synced()
@@ -232,14 +227,13 @@ func (r *ClientReconciler) learnDefaultUser(ctx context.Context, p *clientPass) 
 		return err
 	}
 	var atSFS []sendforsign.User
-	err = p.try(ctx, p.attempt("users", session), nil, func() error {
+	err = p.try(ctx, step{name: "users", session: session}, func() error {
 		return session.callWithKey(ctx, p.ref, func(ctx context.Context, api *sendforsign.API, key sendforsign.Auth) (err error) {
 			atSFS, err = api.ListUsers(ctx, key, p.client.Status.ClientKey)
 			return err
 		})
 	})
-	var failed *problem
-	if errors.As(err, &failed) && failed.pace == slow {
+	if failed := problemOf(err); failed != nil && failed.pace == slow {
 		return nil // SFS does not tell; the Secret does without the key of the default user
 	}
 	if user := defaultUser(atSFS); user != nil {

@@ -5,13 +5,13 @@ package controllers
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"sync"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 	"github.com/sendforsign/sfs-operator/internal/conditions"
@@ -24,6 +24,10 @@ var tokenKeys = []string{
 	v1alpha1.KeyToken, v1alpha1.KeyTokenType, v1alpha1.KeyExpiresAt, v1alpha1.KeyIssuedAt,
 	v1alpha1.KeyClientKey, v1alpha1.KeyBaseURL,
 }
+
+// preciseTime is RFC 3339 with milliseconds. Whole seconds would make a token of a few seconds look so old when it is new
+// that it is due at once, for ever.
+const preciseTime = "2006-01-02T15:04:05.000Z07:00"
 
 // mintedToken is a client token that SFS gave and that is not yet in its Secret.
 type mintedToken struct {
@@ -78,6 +82,7 @@ func (r *ClientReconciler) keepToken(ctx context.Context, p *clientPass, blocked
 	}
 	var failure error
 	if reason := token.Decide(seen, policy, p.now); reason != token.NotDue {
+		log.FromContext(ctx).V(1).Info("Token is due", "why", reason)
 		failure = blocked
 		if failure == nil {
 			var renewed *token.Token
@@ -166,7 +171,7 @@ func (r *ClientReconciler) renew(ctx context.Context, p *clientPass, have *publi
 	}
 	limit := func(wait time.Duration) time.Duration { return token.RetryDelay(current, wait, p.now) }
 	var minted mintedToken
-	err = p.try(ctx, p.attempt("token", session), limit, func() (err error) {
+	err = p.try(ctx, step{name: "token", session: session, limit: limit}, func() (err error) {
 		minted, err = r.mint(ctx, p)
 		return err
 	})
@@ -216,7 +221,7 @@ func (r *ClientReconciler) mint(ctx context.Context, p *clientPass) (mintedToken
 	var issued time.Time
 	err := p.session.call(ctx, p.ref, func(ctx context.Context, api *sendforsign.API, platform sendforsign.Secret) (err error) {
 		// Its life counts from before it was asked for: SFS may have made it at once and answered late.
-		issued = r.clock.Now().UTC().Truncate(time.Second)
+		issued = r.clock.Now().UTC().Truncate(time.Millisecond)
 		made, err = api.CreateClientToken(ctx, platform, clientKey)
 		return err
 	})
@@ -239,10 +244,9 @@ func (m mintedToken) isFresh(p *clientPass) bool {
 }
 
 func tokenSecret(name string, c *v1alpha1.SfsClient, m mintedToken) publication {
-	issuedAt, expiresAt := m.token.Issued.Format(time.RFC3339), m.token.Expires.UTC().Format(time.RFC3339)
 	annotations := map[string]string{
-		v1alpha1.IssuedAtAnnotation:  issuedAt,
-		v1alpha1.ExpiresAtAnnotation: expiresAt,
+		v1alpha1.IssuedAtAnnotation:  m.token.Issued.Format(preciseTime),
+		v1alpha1.ExpiresAtAnnotation: m.token.Expires.Format(preciseTime),
 		v1alpha1.RevisionAnnotation:  strconv.FormatInt(m.token.Revision, 10),
 		// A rotation restarts nobody and is no change of state for Argo CD.
 		"reloader.stakater.com/ignore":               "true",
@@ -254,8 +258,8 @@ func tokenSecret(name string, c *v1alpha1.SfsClient, m mintedToken) publication 
 	return publication{name: name, annotations: annotations, data: map[string][]byte{
 		v1alpha1.KeyToken:     []byte(m.value.Reveal()),
 		v1alpha1.KeyTokenType: []byte(m.tokenType),
-		v1alpha1.KeyIssuedAt:  []byte(issuedAt),
-		v1alpha1.KeyExpiresAt: []byte(expiresAt),
+		v1alpha1.KeyIssuedAt:  []byte(m.token.Issued.Format(time.RFC3339)),
+		v1alpha1.KeyExpiresAt: []byte(m.token.Expires.Format(time.RFC3339)),
 		v1alpha1.KeyClientKey: []byte(m.clientKey),
 		v1alpha1.KeyBaseURL:   []byte(m.baseURL),
 	}}
@@ -288,8 +292,7 @@ func (p *clientPass) recordToken(current token.Token, policy token.Policy) {
 
 // judgeToken sets TokenValid by what applications can do with the token now, not by how the last attempt to renew it went.
 func (p *clientPass) judgeToken(current *token.Token, failure error) {
-	var failed *problem
-	errors.As(failure, &failed)
+	failed := problemOf(failure)
 	switch {
 	case current == nil && failed != nil:
 		p.set(v1alpha1.TokenValidCondition, metav1.ConditionFalse, failed.reason, failed.message)

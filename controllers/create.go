@@ -51,13 +51,10 @@ type creator struct {
 
 // creation is one object to be made.
 type creation struct {
-	customKey string
 	// intent is the place in the status.
 	intent **v1alpha1.CreateIntent
 	// lookup returns the key of the object with the customKey, or errNone.
 	lookup func(context.Context) (string, error)
-	// admit reserves a request; it is asked before the intent is written, since after that there is no time to wait.
-	admit func() error
 	// create makes the object. It is called at most once in a pass, and MUST NOT do anything after the request that can
 	// fail.
 	create func(context.Context) (string, error)
@@ -85,9 +82,6 @@ func (c *creator) ensure(ctx context.Context, p *pass, what creation) error {
 			p.wakeIn(wait)
 			return outcomeUnknown(nil)
 		}
-	}
-	if err := what.admit(); err != nil {
-		return err
 	}
 	started := c.clock.Now()
 	*what.intent = &v1alpha1.CreateIntent{ID: string(uuid.NewUUID()), StartedAt: metav1.NewMicroTime(started)}

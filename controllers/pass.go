@@ -73,30 +73,43 @@ func (p *pass) set(conditionType string, status metav1.ConditionStatus, reason, 
 	conditions.Set(p.object, metav1.NewTime(p.now), conditionType, status, reason, message)
 }
 
-// attempt names a step of this pass for the record of failures.
-func (p *pass) attempt(step string, s *session) attemptKey {
-	key := attemptKey{ref: p.ref, step: step, generation: p.object.GetGeneration()}
-	if s != nil {
-		key.session = s.id
+// step is a part of a pass that makes requests to SFS.
+type step struct {
+	name string
+	// circumstances beside the generation and the session, with which it is another step, and not held up by a failure of
+	// the one before.
+	circumstances string
+	session       *session
+	// limit, which may be nil, shortens the wait after a failure.
+	limit func(time.Duration) time.Duration
+}
+
+func (p *pass) key(s step) attemptKey {
+	key := attemptKey{ref: p.ref, step: s.name, generation: p.object.GetGeneration(), circumstances: s.circumstances}
+	if s.session != nil {
+		key.session = s.session.id
 	}
 	return key
 }
 
-// try runs a step that makes requests to SFS, unless it failed a short time ago, and records how it went. limit, which
-// may be nil, shortens the wait after a failure.
-func (p *pass) try(ctx context.Context, key attemptKey, limit func(time.Duration) time.Duration, step func() error) error {
+// try takes a step, unless it failed a short time ago or the rate limit does not let it begin, and records how it went.
+func (p *pass) try(ctx context.Context, s step, do func() error) error {
+	key := p.key(s)
 	if err := p.attempts.due(key); err != nil {
 		return p.later(err)
 	}
-	err := explain(step())
-	var failed *problem
+	if err := s.session.gate.admit(p.ref); err != nil {
+		return p.later(err)
+	}
+	err := explain(do())
+	failed := problemOf(err)
 	switch {
 	case err == nil:
 		p.attempts.succeeded(key)
-	case errors.As(err, &failed):
-		log.FromContext(ctx).Info("Step failed", "step", key.step, "reason", failed.reason, "error", failed.Error())
+	case failed != nil:
+		log.FromContext(ctx).Info("Step failed", "step", s.name, "reason", failed.reason, "error", failed.Error())
 		if failed.pace != waits {
-			p.wakeIn(p.attempts.failed(key, failed.pace, limit))
+			p.wakeIn(p.attempts.failed(key, failed.pace, s.limit))
 		}
 	default:
 		err = p.later(err)
@@ -106,9 +119,8 @@ func (p *pass) try(ctx context.Context, key attemptKey, limit func(time.Duration
 
 // retryWrite says when a Secret that could not be written is tried again.
 func (p *pass) retryWrite(err error) error {
-	var failed *problem
-	if errors.As(err, &failed) && failed.pace != waits {
-		p.wakeIn(p.attempts.failed(p.attempt("secret", nil), failed.pace, nil))
+	if failed := problemOf(err); failed != nil && failed.pace != waits {
+		p.wakeIn(p.attempts.failed(p.key(step{name: "secret"}), failed.pace, nil))
 	}
 	return p.later(err)
 }
@@ -125,11 +137,11 @@ func (p *pass) later(err error) error {
 // report turns the outcome of a step into a condition. A deferral changes nothing; what is neither a problem nor a
 // deferral is a failure of the Kubernetes API, which the caller returns.
 func (p *pass) report(conditionType, goodReason, goodMessage string, err error) {
-	var failed *problem
+	failed := problemOf(err)
 	switch {
 	case err == nil:
 		p.set(conditionType, metav1.ConditionTrue, goodReason, goodMessage)
-	case errors.As(err, &failed):
+	case failed != nil:
 		p.set(conditionType, metav1.ConditionFalse, failed.reason, failed.message)
 	}
 }
@@ -240,9 +252,8 @@ func (p *pass) finish(ctx context.Context, err error) (ctrl.Result, error) {
 
 // unsettled returns the errors that neither a condition nor a wish to come back has dealt with.
 func unsettled(err error) error {
-	var failed *problem
 	var wait deferred
-	if errors.As(err, &failed) || errors.As(err, &wait) {
+	if problemOf(err) != nil || errors.As(err, &wait) {
 		return nil
 	}
 	return err

@@ -97,7 +97,7 @@ func (r *PlatformReconciler) isVerified(platform *v1alpha1.SfsPlatform, s *sessi
 // verify asks SFS for a platform token, or takes it from the session if there is one.
 func (r *PlatformReconciler) verify(ctx context.Context, p *platformPass, s *session) error {
 	_, err := s.tokens.Get(ctx)
-	key := p.attempt("verify", s)
+	key := p.key(step{name: "verify", session: s})
 	if refusal, wait := s.verdict.last(); refusal != nil {
 		// It is so also while an older platform token still serves. The session sets the pace of the attempts.
 		err = refusal

@@ -53,7 +53,14 @@ func digestSecret(obj any) (any, error) {
 	if !ok {
 		return obj, nil // a tombstone
 	}
+	// An informer may pass an object through here twice. The API server never returns stringData, so it can serve as mark.
+	if secret.StringData != nil {
+		return secret, nil
+	}
+	secret.StringData = map[string]string{}
 	secret.ManagedFields = nil
+	// \`kubectl apply\` repeats the whole Secret there.
+	delete(secret.Annotations, corev1.LastAppliedConfigAnnotation)
 	for key, value := range secret.Data {
 		secret.Data[key] = digest(key, value)
 	}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -125,11 +126,12 @@ func (s *Sessions) build(ctx context.Context, platform string, secret types.Name
 		APIKey: sendforsign.Secret(found.Data[v1alpha1.KeyAPIKey]),
 		Secret: sendforsign.Secret(found.Data[v1alpha1.KeyAPISecret]),
 	}
-	if credentials.APIKey == "" || credentials.Secret == "" {
+	if !isClean(credentials.APIKey) || !isClean(credentials.Secret) {
 		return nil, &problem{
-			reason:  v1alpha1.CredentialsSecretMalformedReason,
-			message: fmt.Sprintf("Secret %s must have the keys %s and %s, neither empty", secret, v1alpha1.KeyAPIKey, v1alpha1.KeyAPISecret),
-			pace:    waits,
+			reason: v1alpha1.CredentialsSecretMalformedReason,
+			message: fmt.Sprintf("Secret %s must have the keys %s and %s, neither empty nor with a space or line break at its beginning or end",
+				secret, v1alpha1.KeyAPIKey, v1alpha1.KeyAPISecret),
+			pace: waits,
 		}
 	}
 	made, err := s.connect(details, credentials)
@@ -139,6 +141,11 @@ func (s *Sessions) build(ctx context.Context, platform string, secret types.Name
 	made.verdict.changed = func() { s.changed(platform) }
 	s.put(platform, made)
 	return made, nil
+}
+
+// isClean says whether a credential can be what SFS showed. The usual mistake is a line break at the end of a file.
+func isClean(s sendforsign.Secret) bool {
+	return s != "" && strings.TrimSpace(s.Reveal()) == s.Reveal()
 }
 
 func (s *Sessions) connect(details sessionDetails, credentials sendforsign.Credentials) (*session, error) {
@@ -306,24 +313,15 @@ func (s *session) note(err error) {
 	}
 }
 
-// request is one request to SFS, authenticated by the platform token.
-type request func(ctx context.Context, api *sendforsign.API, platform sendforsign.Secret) error
-
-// call makes a request in the name of a resource as soon as the rate limit lets it pass.
-func (s *session) call(ctx context.Context, who ref, do request) error {
-	if err := s.gate.admit(who); err != nil {
-		return err
-	}
-	return s.callNow(ctx, do)
-}
-
-// callNow makes a request that has been admitted. A platform token that SFS does not take is replaced once: whether it
-// says 401 or 403 to one that was revoked is not documented, and to both the answer had no effect.
-func (s *session) callNow(ctx context.Context, do request) error {
+// call makes a request with the platform token, as part of a step that has been admitted. A platform token that SFS does
+// not take is replaced once: whether SFS says 401 or 403 to one that was revoked is not documented, and after both
+// nothing has happened.
+func (s *session) call(ctx context.Context, who ref, do func(context.Context, *sendforsign.API, sendforsign.Secret) error) error {
 	platform, err := s.tokens.Get(ctx)
 	if err != nil {
 		return explain(err)
 	}
+	s.gate.spend(who)
 	err = do(ctx, s.api, platform)
 	if sendforsign.IsUnauthorized(err) && s.tokens.Refused(func(t sendforsign.Secret) bool { return t == platform }) {
 		if platform, err = s.tokens.Get(ctx); err == nil {
@@ -334,18 +332,12 @@ func (s *session) callNow(ctx context.Context, do request) error {
 	return err
 }
 
-// callWithKey makes a request with the API key, as SFS documents it for users, once the rate limit lets it pass.
-func (s *session) callWithKey(ctx context.Context, who ref, do func(ctx context.Context, api *sendforsign.API, key sendforsign.Auth) error) error {
-	if err := s.gate.admit(who); err != nil {
-		return err
-	}
-	return s.callWithKeyNow(ctx, do)
-}
-
-func (s *session) callWithKeyNow(ctx context.Context, do func(ctx context.Context, api *sendforsign.API, key sendforsign.Auth) error) error {
+// callWithKey makes a request with the API key, as SFS documents it for users, as part of a step that has been admitted.
+func (s *session) callWithKey(ctx context.Context, who ref, do func(context.Context, *sendforsign.API, sendforsign.Auth) error) error {
 	if err := s.verdict.standing(); err != nil {
 		return explain(err)
 	}
+	s.gate.spend(who)
 	err := do(ctx, s.api, sendforsign.APIKey(s.credentials.APIKey))
 	s.note(err)
 	return err

@@ -26,13 +26,12 @@ func (r *UserReconciler) bind(ctx context.Context, p *userPass) error {
 	}
 	status.CustomKey = p.owner.Status.CustomKey + "/" + p.user.Name
 	p.urgency = urgencyMissing
-	return p.try(ctx, p.attempt("bind", session), nil, func() error {
+	return p.try(ctx, step{name: "bind", session: session}, func() error {
 		if p.user.Spec.Default {
 			return r.bindDefault(ctx, p)
 		}
 		return r.creator.ensure(ctx, p.pass, creation{
-			customKey: status.CustomKey,
-			intent:    &status.CreateIntent,
+			intent: &status.CreateIntent,
 			lookup: func(ctx context.Context) (string, error) {
 				users, err := r.list(ctx, p)
 				if err != nil {
@@ -40,7 +39,6 @@ func (r *UserReconciler) bind(ctx context.Context, p *userPass) error {
 				}
 				return userWith(users, status.CustomKey)
 			},
-			admit:  func() error { return session.gate.admit(p.ref) },
 			create: func(ctx context.Context) (string, error) { return r.create(ctx, p) },
 			bind: func(key string, origin v1alpha1.Origin) {
 				status.UserKey, status.ClientKey, status.Origin = key, p.owner.Status.ClientKey, origin
@@ -120,7 +118,7 @@ func unclaimedDefault(users []sendforsign.User, known string) (string, error) {
 
 func (r *UserReconciler) create(ctx context.Context, p *userPass) (string, error) {
 	var made sendforsign.User
-	err := p.session.callWithKeyNow(ctx, func(ctx context.Context, api *sendforsign.API, key sendforsign.Auth) (err error) {
+	err := p.session.callWithKey(ctx, p.ref, func(ctx context.Context, api *sendforsign.API, key sendforsign.Auth) (err error) {
 		made, err = api.CreateUser(ctx, key, p.owner.Status.ClientKey, wantedUser(p.user))
 		return err
 	})
@@ -152,9 +150,7 @@ func (r *UserReconciler) syncProfile(ctx context.Context, p *userPass) error {
 	}
 	session, err := r.connect(ctx, p)
 	if err == nil {
-		key := p.attempt("profile", session)
-		key.session += "/" + requested // a new request does not wait for the pause after an old failure
-		err = p.try(ctx, key, nil, func() error { return r.compareProfile(ctx, p) })
+		err = p.try(ctx, step{name: "profile", circumstances: requested, session: session}, func() error { return r.compareProfile(ctx, p) })
 	}
 	if err == nil {
 		p.synced()

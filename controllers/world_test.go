@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
@@ -52,7 +54,8 @@ type world struct {
 	options  Options
 	api      client.Client // the operator's
 	due      map[ref]time.Time
-	versions map[ref]string
+	known    map[ref]client.Object
+	written  atomic.Bool // something has been written since the last look
 	// each is called after each pass.
 	each func()
 }
@@ -71,10 +74,11 @@ func newWorld(t *testing.T, options ...sfstest.Option) *world {
 	worlds.Unlock()
 	start := time.Now().Truncate(time.Second)
 	w := &world{
-		t: t, client: newClient(t), clock: clocktesting.NewFakePassiveClock(start),
+		t: t, clock: clocktesting.NewFakePassiveClock(start),
 		namespace: id + "-tenants", platform: id, operator: id + "-operator",
-		recorder: &eventLog{}, due: map[ref]time.Time{}, versions: map[ref]string{},
+		recorder: &eventLog{}, due: map[ref]time.Time{}, known: map[ref]client.Object{},
 	}
+	w.client = w.noticing(newClient(t))
 	w.sim = sfstest.New(append([]sfstest.Option{sfstest.WithClock(w.clock)}, options...)...)
 	t.Cleanup(w.sim.Close)
 	t.Cleanup(func() { w.searchForLeaks() })
@@ -97,6 +101,32 @@ func newWorld(t *testing.T, options ...sfstest.Option) *world {
 		},
 	})
 	return w
+}
+
+// noticing notes each write, by the operator or by the test.
+func (w *world) noticing(c client.WithWatch) client.WithWatch {
+	return interceptor.NewClient(c, interceptor.Funcs{
+		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+			w.written.Store(true)
+			return c.Create(ctx, o, opts...)
+		},
+		Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
+			w.written.Store(true)
+			return c.Delete(ctx, o, opts...)
+		},
+		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
+			w.written.Store(true)
+			return c.Patch(ctx, o, p, opts...)
+		},
+		Apply: func(ctx context.Context, c client.WithWatch, o runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
+			w.written.Store(true)
+			return c.Apply(ctx, o, opts...)
+		},
+		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
+			w.written.Store(true)
+			return c.SubResource(sub).Patch(ctx, o, p, opts...)
+		},
+	})
 }
 
 func (w *world) credentials(pair sendforsign.Credentials) *corev1.Secret {
@@ -267,35 +297,73 @@ func (w *world) reconcilerOf(who ref) reconcile.Reconciler {
 	return w.parts.platforms
 }
 
-// watch makes all resources of this world due that something has happened to. It lets more through than the operator's
-// watches do; a pass that finds nothing to do must cost nothing anyway.
+// watch makes due what the operator's watches would bring back, or a little more: a pass that finds nothing to do must
+// cost nothing anyway.
 func (w *world) watch() {
 	w.t.Helper()
-	seen := map[ref]string{}
-	changed := false
-	for _, o := range w.everything() {
-		r := ref{kind: fmt.Sprintf("%T", o), namespace: o.GetNamespace(), name: o.GetName()}
-		seen[r] = string(o.GetUID()) + "/" + o.GetResourceVersion()
-		changed = changed || seen[r] != w.versions[r]
+	for len(w.parts.platforms.changed) > 0 {
+		w.enqueue(platformKind, (<-w.parts.platforms.changed).Object.GetName())
 	}
-	changed = changed || len(seen) != len(w.versions)
-	w.versions = seen
-	select {
-	case <-w.parts.platforms.changed:
-		changed = true
-	default:
-	}
-	if !changed {
+	if !w.written.Swap(false) {
 		return
 	}
+	seen := map[ref]client.Object{}
 	for _, o := range w.everything() {
+		seen[ref{kind: fmt.Sprintf("%T", o), namespace: o.GetNamespace(), name: o.GetName()}] = o
+	}
+	for r, o := range w.known {
+		if now, still := seen[r]; !still || now.GetUID() != o.GetUID() {
+			w.notify(o)
+		}
+	}
+	for r, o := range seen {
+		if before, known := w.known[r]; !known || before.GetResourceVersion() != o.GetResourceVersion() {
+			w.notify(o)
+		}
+	}
+	w.known = seen
+}
+
+func (w *world) enqueue(kind, name string) {
+	r := ref{kind: kind, namespace: w.namespace, name: name}
+	if kind == platformKind {
+		r.namespace = ""
+	}
+	w.due[r] = w.clock.Now()
+}
+
+// notify makes due what depends on an object that has changed.
+func (w *world) notify(o client.Object) {
+	switch o := o.(type) {
+	case *v1alpha1.SfsClient:
+		w.enqueue(clientKind, o.Name)
+		for _, other := range w.known {
+			if user, ok := other.(*v1alpha1.SfsClientUser); ok && user.Spec.ClientRef.Name == o.Name {
+				w.enqueue(userKind, user.Name)
+			}
+		}
+	case *v1alpha1.SfsClientUser:
+		w.enqueue(userKind, o.Name)
+		w.enqueue(clientKind, o.Spec.ClientRef.Name)
+	case *corev1.Secret:
+		if owner := metav1.GetControllerOf(o); owner != nil {
+			w.enqueue(owner.Kind, owner.Name)
+			return
+		}
+		w.notifyAll()
+	default:
+		w.notifyAll()
+	}
+}
+
+func (w *world) notifyAll() {
+	w.enqueue(platformKind, w.platform)
+	for _, o := range w.known {
 		switch o.(type) {
-		case *v1alpha1.SfsPlatform:
-			w.due[ref{kind: platformKind, name: o.GetName()}] = w.clock.Now()
 		case *v1alpha1.SfsClient:
-			w.due[ref{kind: clientKind, namespace: o.GetNamespace(), name: o.GetName()}] = w.clock.Now()
+			w.enqueue(clientKind, o.GetName())
 		case *v1alpha1.SfsClientUser:
-			w.due[ref{kind: userKind, namespace: o.GetNamespace(), name: o.GetName()}] = w.clock.Now()
+			w.enqueue(userKind, o.GetName())
 		}
 	}
 }
@@ -411,8 +479,10 @@ func (w *world) searchForLeaks() {
 	}
 	_ = json.NewEncoder(&shown).Encode(secrets)
 	_ = json.NewEncoder(&shown).Encode(w.recorder.all())
-	if bytes.Contains(shown.Bytes(), []byte(sfstest.CanaryPrefix)) {
-		w.t.Error("a secret of the simulator stands in a status, an annotation or an event")
+	for _, form := range canaries() {
+		if bytes.Contains(shown.Bytes(), []byte(form)) {
+			w.t.Error("a secret of the simulator stands in a status, an annotation or an event")
+		}
 	}
 }
 

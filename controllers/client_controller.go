@@ -115,7 +115,7 @@ func (r *ClientReconciler) identify(ctx context.Context, p *clientPass) (err err
 // connect returns the session with SFS.
 func (r *ClientReconciler) connect(ctx context.Context, p *clientPass) (*session, error) {
 	if p.session == nil {
-		session, err := r.sessions.For(ctx, p.platform)
+		session, err := r.sessions.forPlatform(ctx, p.platform)
 		if err != nil {
 			return nil, err
 		}

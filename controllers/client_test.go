@@ -392,7 +392,7 @@ func TestSecretsAreRepaired(t *testing.T) {
 	clientKey := c.Status.ClientKey
 	stable, rotating := w.secret("shop-sfs"), w.secret("shop-sfs-token")
 
-	t.Run("deleted", func(t *testing.T) {
+	w.step("deleted", func(t *testing.T) {
 		w.delete(stable)
 		w.delete(rotating)
 		w.settle()
@@ -405,7 +405,7 @@ func TestSecretsAreRepaired(t *testing.T) {
 			t.Errorf("revision is %d, want 2", c.Status.Token.Revision)
 		}
 	})
-	t.Run("edited", func(t *testing.T) {
+	w.step("edited", func(t *testing.T) {
 		for _, name := range []string{"shop-sfs", "shop-sfs-token"} {
 			update(w, w.secret(name), func(s *corev1.Secret) {
 				s.Data["clientKey"], s.Data["token"], s.Data["mine"] = []byte("x"), []byte("y"), []byte("z")
@@ -420,7 +420,7 @@ func TestSecretsAreRepaired(t *testing.T) {
 			}
 		}
 	})
-	t.Run("label and annotations removed", func(t *testing.T) {
+	w.step("label and annotations removed", func(t *testing.T) {
 		update(w, w.secret("shop-sfs-token"), func(s *corev1.Secret) { s.Labels, s.Annotations = nil, nil })
 		w.settle()
 		w.wantReady(c)

@@ -184,7 +184,7 @@ func TestTheProcessReactsToWhatOthersChange(t *testing.T) {
 	w.reload(c)
 	clientKey := c.Status.ClientKey
 
-	t.Run("a deleted Secret is back with the same clientKey", func(t *testing.T) {
+	w.step("a deleted Secret is back with the same clientKey", func(*testing.T) {
 		old := w.secret("shop-sfs")
 		w.delete(old)
 		w.await(&corev1.SecretList{}, 1, "written anew", func(o client.Object) bool {
@@ -192,14 +192,14 @@ func TestTheProcessReactsToWhatOthersChange(t *testing.T) {
 			return s.Name == old.Name && s.UID != old.UID && string(s.Data["clientKey"]) == clientKey
 		})
 	})
-	t.Run("an edited Secret is restored", func(t *testing.T) {
+	w.step("an edited Secret is restored", func(*testing.T) {
 		update(w, w.secret("shop-sfs"), func(s *corev1.Secret) { s.Data["clientKey"] = []byte("x") })
 		w.await(&corev1.SecretList{}, 1, "restored", func(o client.Object) bool {
 			s := o.(*corev1.Secret)
 			return s.Name == "shop-sfs" && string(s.Data["clientKey"]) == clientKey
 		})
 	})
-	t.Run("an edited token is replaced", func(t *testing.T) {
+	w.step("an edited token is replaced", func(*testing.T) {
 		update(w, w.secret("shop-sfs-token"), func(s *corev1.Secret) { s.Data["token"] = []byte("x") })
 		w.await(&corev1.SecretList{}, 1, "replaced", func(o client.Object) bool {
 			s := o.(*corev1.Secret)
@@ -207,7 +207,7 @@ func TestTheProcessReactsToWhatOthersChange(t *testing.T) {
 			return s.Name == "shop-sfs-token" && known && info.Alive
 		})
 	})
-	t.Run("a user waits for its client", func(t *testing.T) {
+	w.step("a user waits for its client", func(*testing.T) {
 		w.newSfsClientUser("jane", "late")
 		w.await(&v1alpha1.SfsClientUserList{}, 1, "waiting", func(o client.Object) bool {
 			ready := conditions.Get(o.(object), v1alpha1.ReadyCondition)
@@ -216,7 +216,7 @@ func TestTheProcessReactsToWhatOthersChange(t *testing.T) {
 		w.newSfsClient("late")
 		w.await(&v1alpha1.SfsClientUserList{}, 1, "Ready", isReady)
 	})
-	t.Run("new credentials are taken up", func(t *testing.T) {
+	w.step("new credentials are taken up", func(*testing.T) {
 		fresh := w.sim.RotateCredentials()
 		update(w, w.credentials(fresh), func(s *corev1.Secret) { s.Data = map[string][]byte{"apiKey": []byte("x"), "secret": []byte("y")} })
 		w.awaitPlatform(metav1.ConditionFalse)
@@ -227,7 +227,7 @@ func TestTheProcessReactsToWhatOthersChange(t *testing.T) {
 			return ready != nil && ready.Reason == v1alpha1.AvailableReason
 		})
 	})
-	t.Run("the cache holds no value of a Secret", func(t *testing.T) {
+	w.step("the cache holds no value of a Secret", func(t *testing.T) {
 		var secrets corev1.SecretList
 		if err := p.mgr.GetCache().List(t.Context(), &secrets); err != nil {
 			t.Fatal(err)
@@ -246,7 +246,7 @@ func TestTheProcessReactsToWhatOthersChange(t *testing.T) {
 			}
 		}
 	})
-	t.Run("deletion revokes and ends", func(t *testing.T) {
+	w.step("deletion revokes and ends", func(t *testing.T) {
 		_, last := w.tokenOf(c)
 		w.delete(c)
 		w.awaitGone(c)
@@ -255,7 +255,7 @@ func TestTheProcessReactsToWhatOthersChange(t *testing.T) {
 		}
 	})
 	p.end(t)
-	t.Run("metrics hold no secret", func(t *testing.T) {
+	w.step("metrics hold no secret", func(t *testing.T) {
 		families, err := metrics.Registry.Gather()
 		if err != nil {
 			t.Fatal(err)
@@ -268,6 +268,16 @@ func TestTheProcessReactsToWhatOthersChange(t *testing.T) {
 				t.Errorf("metric %s holds a secret", f.GetName())
 			}
 		}
+	})
+}
+
+// step runs a part of a test as a test of its own.
+func (w *world) step(name string, do func(t *testing.T)) {
+	outer := w.t
+	defer func() { w.t = outer }()
+	outer.Run(name, func(t *testing.T) {
+		w.t = t
+		do(t)
 	})
 }
 

@@ -254,7 +254,7 @@ func (p *pass) finish(ctx context.Context, err error) (ctrl.Result, error) {
 func unsettled(err error) error {
 	var wait deferred
 	if problemOf(err) != nil || errors.As(err, &wait) {
-		return nil
+		return nil //nolint:nilerr // that it is dealt with is what this function finds out
 	}
 	return err
 }

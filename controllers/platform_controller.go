@@ -71,7 +71,7 @@ func (r *PlatformReconciler) reconcile(ctx context.Context, p *platformPass) err
 		p.platform.Status.ObservedGeneration = p.platform.Generation
 		p.summarize(v1alpha1.CredentialsValidCondition)
 	}()
-	session, err := r.sessions.For(ctx, p.platform)
+	session, err := r.sessions.forPlatform(ctx, p.platform)
 	if err == nil && !r.isVerified(p.platform, session) {
 		err = r.verify(ctx, p, session)
 	}
@@ -87,7 +87,7 @@ func (r *PlatformReconciler) reconcile(ctx context.Context, p *platformPass) err
 // isVerified says whether what the status says of the credentials is still all that is known of them.
 func (r *PlatformReconciler) isVerified(platform *v1alpha1.SfsPlatform, s *session) bool {
 	known := conditions.Get(platform, v1alpha1.CredentialsValidCondition)
-	refusal, _ := s.verdict.last()
+	_, refusal := s.verdict.last()
 	return known != nil && known.Status == metav1.ConditionTrue && refusal == nil &&
 		known.ObservedGeneration == platform.Generation &&
 		platform.Status.CredentialsRevision == s.details.credentials &&
@@ -98,7 +98,7 @@ func (r *PlatformReconciler) isVerified(platform *v1alpha1.SfsPlatform, s *sessi
 func (r *PlatformReconciler) verify(ctx context.Context, p *platformPass, s *session) error {
 	_, err := s.tokens.Get(ctx)
 	key := p.key(step{name: "verify", session: s})
-	if refusal, wait := s.verdict.last(); refusal != nil {
+	if wait, refusal := s.verdict.last(); refusal != nil {
 		// It is so also while an older platform token still serves. The session sets the pace of the attempts.
 		err = refusal
 		p.wakeIn(wait)

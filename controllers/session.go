@@ -74,8 +74,8 @@ type sessionDetails struct {
 	credentials       string // resourceVersion of the Secret
 }
 
-// For returns the session of a platform, or the problem that keeps it from having one.
-func (s *Sessions) For(ctx context.Context, platform *v1alpha1.SfsPlatform) (*session, error) {
+// forPlatform returns the session of a platform, or the problem that keeps it from having one.
+func (s *Sessions) forPlatform(ctx context.Context, platform *v1alpha1.SfsPlatform) (*session, error) {
 	details := sessionDetails{
 		platform:          platform.UID,
 		baseURL:           platform.Spec.BaseURL,
@@ -258,14 +258,14 @@ func (v *verdict) standing() error {
 	return nil
 }
 
-// last returns the refusal with which the last attempt ended, or nil, and when the next attempt may be made.
-func (v *verdict) last() (refusal error, retryIn time.Duration) {
+// last returns the refusal with which the last attempt ended, or nil, and in what time the next attempt may be made.
+func (v *verdict) last() (time.Duration, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.refusal == nil {
-		return nil, 0
+		return 0, nil
 	}
-	return v.refusal, v.retry.Sub(v.clock.Now())
+	return v.retry.Sub(v.clock.Now()), v.refusal
 }
 
 func (v *verdict) record(refusal *refusedCredentials) {

@@ -116,7 +116,7 @@ func (r *UserReconciler) ownerOf(ctx context.Context, u *v1alpha1.SfsClientUser)
 // connect returns the session with SFS.
 func (r *UserReconciler) connect(ctx context.Context, p *userPass) (*session, error) {
 	if p.session == nil {
-		session, err := r.sessions.For(ctx, p.platform)
+		session, err := r.sessions.forPlatform(ctx, p.platform)
 		if err != nil {
 			return nil, err
 		}

@@ -496,7 +496,7 @@ func TestContentTypes(t *testing.T) {
 			sendforsign.WithTransport(func(next http.RoundTripper) http.RoundTripper {
 				return contentType{"application/vnd.api+json", next}
 			})))(t)
-		defer vendor.Close()
+		t.Cleanup(vendor.Close)
 		_, err := vendor.ListClients(t.Context(), f.auth)
 		wantKind(t, want, err)
 		_, err = f.api.ListClients(t.Context(), f.auth)

@@ -157,7 +157,7 @@ func TestFaultsChooseTheirCalls(t *testing.T) {
 	}
 
 	// A client is known by its token, too.
-	defer f.Inject(sfstest.Fault{ClientKey: key, Status: 403})()
+	f.Inject(sfstest.Fault{ClientKey: key, Status: 403})
 	_, err := f.api.ListUsers(ctx, sendforsign.ClientToken(token), key)
 	wantKind(t, "unauthorized", err)
 	_, err = f.read(ctx, sendforsign.ClientQuery{ClientKey: key})

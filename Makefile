@@ -75,7 +75,7 @@ lint: $(GOLANGCI_LINT) ## Lint all Go code, and the API types for the convention
 
 .PHONY: demo
 demo: build ## Run the operator on a local control plane and a simulated Sendforsign (DEMO_FOR=2m ends it by itself)
-	@$(GO) build -trimpath -o bin/demo ./hack/demo
+	@CGO_ENABLED=0 $(GO) build -trimpath -o bin/demo ./hack/demo
 	@# Ctrl-C reaches the demo too, which cleans up. The shell waits for that, and 130 is no failure.
 	@trap : INT; \
 	assets="$$($(GO) run ./hack/controlplane)" || exit; \

@@ -67,9 +67,22 @@ func (r *ClientReconciler) Reconcile(ctx context.Context, req ctrl.Request) (_ c
 		return r.finalize(ctx, p)
 	}
 	if c.IsSuspended() {
-		return ctrl.Result{}, nil
+		return p.finish(ctx, r.rest(ctx, p))
 	}
 	return p.finish(ctx, r.reconcile(ctx, p))
+}
+
+// rest does nothing, but does not say either that all is well for longer than it is.
+func (r *ClientReconciler) rest(ctx context.Context, p *clientPass) error {
+	if p.client.TokenEnabled() {
+		if err := r.keepToken(ctx, p, suspended()); err != nil {
+			return err
+		}
+	}
+	p.client.Status.ObservedGeneration = p.client.Generation
+	p.summarize(v1alpha1.SyncedCondition, v1alpha1.SecretReadyCondition, v1alpha1.TokenValidCondition)
+	p.remarkSuspended()
+	return nil
 }
 
 func (r *ClientReconciler) reconcile(ctx context.Context, p *clientPass) error {

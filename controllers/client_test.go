@@ -501,7 +501,14 @@ func TestASuspendedClientIsLeftAsItIs(t *testing.T) {
 			w.settle()
 			update(w, c, suspend)
 			w.sim.ResetCalls()
-			w.run(time.Hour)
+			w.run(20 * time.Minute)
+			w.wantCondition(c, v1alpha1.ReadyCondition, metav1.ConditionTrue, v1alpha1.SuspendedReason, "suspended")
+			w.run(9 * time.Minute)
+			w.wantCondition(c, v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.SuspendedReason, "suspended")
+			w.wantCondition(c, v1alpha1.TokenValidCondition, metav1.ConditionFalse, v1alpha1.TokenExpiringReason, "suspended")
+			if c.Status.ObservedGeneration != c.Generation {
+				t.Errorf("observedGeneration is %d, generation %d", c.Status.ObservedGeneration, c.Generation)
+			}
 			if len(w.sim.Calls()) != 0 {
 				t.Errorf("calls were made: %v", w.sim.Calls())
 			}

@@ -33,6 +33,10 @@ func recovered(key string) happening {
 	return normal("Recovered", "Adopt", "found at SFS under its customKey as "+key)
 }
 
+func bound(key string) happening {
+	return normal("Bound", "Adopt", "bound to the default user "+key+" of the client")
+}
+
 func corrected() happening {
 	return normal("Updated", "Update", "SFS was given the values of the spec")
 }

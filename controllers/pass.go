@@ -183,6 +183,24 @@ func (p *pass) summarize(types ...string) {
 	p.keepTransitionTimes()
 }
 
+func suspended() *problem {
+	return &problem{
+		reason:  v1alpha1.SuspendedReason,
+		message: "the work is suspended by spec.suspend or the annotation " + v1alpha1.PausedAnnotation,
+		pace:    waits,
+	}
+}
+
+// remarkSuspended has Ready and its companions say that nothing is done; what works goes on to be called so.
+func (p *pass) remarkSuspended() {
+	s := suspended()
+	ready := conditions.Get(p.object, v1alpha1.ReadyCondition)
+	p.set(v1alpha1.ReadyCondition, ready.Status, s.reason, s.message)
+	conditions.Remove(p.object, v1alpha1.ReconcilingCondition)
+	conditions.Remove(p.object, v1alpha1.StalledCondition)
+	p.keepTransitionTimes()
+}
+
 // ails says whether a condition that is True tells of trouble to come.
 func ails(reason string) bool {
 	switch reason {
@@ -241,6 +259,7 @@ func (p *pass) finish(ctx context.Context, err error) (ctrl.Result, error) {
 	}
 	if saveErr = p.later(saveErr); saveErr == nil {
 		for _, h := range p.happened {
+			log.FromContext(ctx).Info("Done", "what", h.reason, "note", h.note)
 			h.tell(p.recorder, p.object)
 		}
 	}

@@ -59,10 +59,16 @@ func (r *UserReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.
 		}
 		return ctrl.Result{}, fmt.Errorf("reading the SfsClientUser: %w", err)
 	}
-	if !u.DeletionTimestamp.IsZero() || u.IsSuspended() {
+	if !u.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, nil
 	}
 	p := &userPass{pass: newPass(who, u, r.clock.Now(), r.client, r.recorder, r.attempts), user: u}
+	if u.IsSuspended() {
+		u.Status.ObservedGeneration = u.Generation
+		p.summarize(v1alpha1.SyncedCondition, v1alpha1.SecretReadyCondition)
+		p.remarkSuspended()
+		return p.finish(ctx, nil)
+	}
 	return p.finish(ctx, r.reconcile(ctx, p))
 }
 

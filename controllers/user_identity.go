@@ -88,7 +88,7 @@ func (r *UserReconciler) bindDefault(ctx context.Context, p *userPass) error {
 		return err
 	}
 	p.user.Status.UserKey, p.user.Status.ClientKey, p.user.Status.Origin = key, p.owner.Status.ClientKey, v1alpha1.OriginRecovered
-	p.tell(recovered(key))
+	p.tell(bound(key))
 	return p.save(ctx)
 }
 

@@ -63,6 +63,10 @@ const (
 	SecretWriteFailedReason = "SecretWriteFailed"
 )
 
+// SuspendedReason: spec.suspend or the annotation sendforsign.com/paused stops all work. Take it away when the work is to
+// go on; until then nothing is repaired, and a token is not renewed.
+const SuspendedReason = "Suspended"
+
 // Reasons that need a person.
 const (
 	// CredentialsSecretNotFoundReason: the Secret named by spec.credentialsSecretRef is not in the namespace of the

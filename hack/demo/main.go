@@ -1,0 +1,155 @@
+// Copyright The sfs-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Command demo runs the operator on this machine, as it runs in a cluster, and shows what it does:
+//
+//   - a control plane of its own: etcd, kube-apiserver and kube-controller-manager, from $KUBEBUILDER_ASSETS;
+//   - a simulator of Sendforsign, whose tokens live for one minute instead of thirty;
+//   - the operator, bin/sfs-operator, with the permissions of its service account and with leader election;
+//   - the resources of config/samples;
+//   - for each tenant an application, which calls Sendforsign with the token in its Secret five times a second.
+//
+// It ends on Ctrl-C. With DEMO_FOR=90s it ends by itself, and fails if a call was refused, a resource is not Ready or, after a
+// minute or more, a token was not renewed. It has to be started in the root of the repository, as `make demo` does.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+const (
+	operatorBinary = "bin/sfs-operator"
+	tokenLifetime  = time.Minute
+	// longEnough is after how long each token must have been renewed.
+	longEnough = time.Minute
+	// idle is how often the simulator's record of calls is emptied, which nobody reads.
+	idle = time.Minute
+)
+
+// The children die with the thread that started them (see process_linux.go), so this must be the one that lives longest.
+func init() { runtime.LockOSThread() }
+
+func main() {
+	// SIGPIPE, too: `make demo | head` must leave nothing behind.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE)
+	err := run(ctx, newOutput(os.Stdout))
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
+	}
+}
+
+// settings is what the environment says.
+type settings struct {
+	assets   string
+	duration time.Duration // 0: until a signal comes
+}
+
+func readSettings() (settings, error) {
+	s := settings{assets: os.Getenv("KUBEBUILDER_ASSETS")}
+	if s.assets == "" {
+		return s, errors.New("KUBEBUILDER_ASSETS is not set: use make demo")
+	}
+	if value := os.Getenv("DEMO_FOR"); value != "" {
+		duration, err := time.ParseDuration(value)
+		if err != nil || duration <= 0 {
+			return s, fmt.Errorf("DEMO_FOR=%s is not a duration such as 90s", value)
+		}
+		s.duration = duration
+	}
+	if _, err := os.Stat(operatorBinary); err != nil {
+		return s, fmt.Errorf("finding the operator: %w (use make demo, in the root of the repository)", err)
+	}
+	return s, nil
+}
+
+func run(ctx context.Context, out *output) (err error) {
+	s, err := readSettings()
+	if err != nil {
+		return err
+	}
+	w, err := newWorkspace()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, w.clean(err != nil)) }()
+	if err := w.collectLogs(); err != nil {
+		return err
+	}
+
+	running := &stack{}
+	defer func() { err = errors.Join(err, running.stop()) }()
+	show, err := start(ctx, s, w, running, out)
+	if ctx.Err() != nil {
+		out.step("Stopping, before all was up")
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return show.run(ctx, s.duration, running, out)
+}
+
+// start brings up one part after the other. What it pushes on running is stopped in reverse order, whatever comes.
+func start(ctx context.Context, s settings, w *workspace, running *stack, out *output) (*show, error) {
+	out.step("Starting etcd and kube-apiserver")
+	plane, stop, err := startControlPlane(w, s.assets)
+	if err != nil {
+		return nil, err
+	}
+	running.push(stop)
+
+	out.step("Starting kube-controller-manager")
+	controllerManager, err := plane.startControllerManager(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	running.push(controllerManager.stop)
+
+	out.step("Starting a simulator of Sendforsign, whose tokens live for %s", tokenLifetime)
+	sim, stop, err := startSimulator()
+	if err != nil {
+		return nil, err
+	}
+	running.push(stop)
+
+	out.step("Installing config/crd, config/rbac and the namespace %s", operatorNamespace)
+	if err := plane.install(ctx); err != nil {
+		return nil, err
+	}
+	if err := plane.waitForControllerManager(ctx); err != nil {
+		return nil, err
+	}
+
+	out.step("Starting %s as the service account %s", operatorBinary, serviceAccount)
+	operator, err := startOperator(ctx, w, plane)
+	if err != nil {
+		return nil, err
+	}
+	running.push(operator.stop)
+	out.step("The operator is ready and logs to %s", operator.log)
+
+	view, stop, err := startView(ctx, plane)
+	if err != nil {
+		return nil, err
+	}
+	running.push(stop)
+
+	out.step("Applying config/samples, with baseURL and caBundle of the SfsPlatform changed to those of the simulator")
+	if err := plane.applySamples(ctx, sim); err != nil {
+		return nil, err
+	}
+	out.step("All is up. To look around from another terminal:")
+	out.line("         export KUBECONFIG=%s PATH=\"$PATH:%s\"", plane.kubeconfig, s.assets)
+	out.line("         kubectl get sfs --all-namespaces")
+	return &show{view: view, simulator: sim, operator: operator, controllerManager: controllerManager,
+		canaries: newCanaries(view, plane.client, sim)}, nil
+}

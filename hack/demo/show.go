@@ -1,0 +1,144 @@
+// Copyright The sfs-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sendforsign/sfs-operator/sendforsign/sfstest"
+)
+
+// show is what there is to be seen once all is up.
+type show struct {
+	view              *view
+	canaries          *canaries
+	simulator         *sfstest.Server
+	operator          *process
+	controllerManager *process
+}
+
+// run shows the state until it is told to end, by a signal or by the clock, or until a process dies. It stops all before it
+// sums up.
+func (s *show) run(ctx context.Context, duration time.Duration, running *stack, out *output) error {
+	began := time.Now()
+	lasting := context.WithoutCancel(ctx) // What is under way when a signal comes is no failure.
+	calling, hangUp := context.WithCancel(lasting)
+	calls := make(chan error, 1)
+	go func() { calls <- s.canaries.run(calling) }()
+
+	err := s.watch(ctx, duration, out)
+	took := time.Since(began)
+	hangUp()
+	err = errors.Join(err, <-calls)
+	rows, listing := s.view.rows(lasting)
+	clients := len(s.simulator.Clients())
+	fate := "the operator ran without a restart"
+	select {
+	case <-s.operator.exited:
+		fate = "the operator has died"
+	default:
+	}
+	out.step("Stopping")
+	err = errors.Join(err, listing, running.stop())
+	out.step("All is stopped")
+	seen := s.canaries.tallies()
+	summarize(out, took, rows, seen, clients, fate)
+	if ctx.Err() == nil {
+		err = errors.Join(err, judge(took, rows, seen))
+	}
+	return err
+}
+
+// watch draws the table every second.
+func (s *show) watch(ctx context.Context, duration time.Duration, out *output) error {
+	var over <-chan time.Time
+	if duration > 0 {
+		timer := time.NewTimer(duration)
+		defer timer.Stop()
+		over = timer.C
+		out.step("This ends by itself in %s, or with Ctrl-C", duration)
+	} else {
+		out.step("This goes on until Ctrl-C")
+	}
+	display := newDisplay(out)
+	defer display.close()
+	tick, empty := time.NewTicker(time.Second), time.NewTicker(idle)
+	defer tick.Stop()
+	defer empty.Stop()
+	for {
+		rows, err := s.view.rows(ctx)
+		if err != nil && ctx.Err() == nil {
+			return err
+		}
+		if err == nil {
+			display.show(rows, s.canaries.tallies())
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-over:
+			return nil
+		case <-s.operator.exited:
+			return s.operator.failure()
+		case <-s.controllerManager.exited:
+			return s.controllerManager.failure()
+		case <-empty.C:
+			s.simulator.ResetCalls()
+		case <-tick.C:
+		}
+	}
+}
+
+func summarize(out *output, took time.Duration, rows []row, seen []tally, clients int, operator string) {
+	declared := 0
+	for _, r := range rows {
+		if r.kind == "SfsClient" {
+			declared++
+		}
+	}
+	out.line("")
+	out.line("Summary of %s", took.Round(time.Second))
+	out.line("")
+	out.line("%d of %d resources are Ready", len(rows)-len(notReady(rows)), len(rows))
+	for _, r := range notReady(rows) {
+		out.line("  %s %s: Ready %s (%s)", r.kind, r.name, r.ready, dash(r.reason))
+	}
+	out.line("%d SfsClients, %d clients at Sendforsign", declared, clients)
+	out.line("%s", operator)
+	out.line("")
+	var b bytes.Buffer
+	writeTallies(&b, seen)
+	out.line("%s", b.String())
+}
+
+// judge says what was not as it should have been.
+func judge(took time.Duration, rows []row, seen []tally) error {
+	var wrong []error
+	for _, r := range notReady(rows) {
+		wrong = append(wrong, fmt.Errorf("%s %s is not Ready: %s", r.kind, r.name, dash(r.reason)))
+	}
+	if len(rows) == 0 {
+		wrong = append(wrong, errors.New("there are no resources"))
+	}
+	called := map[string]bool{}
+	for _, t := range seen {
+		called[nameOf(t.client)] = true
+		if t.refused > 0 {
+			wrong = append(wrong, fmt.Errorf("%d of %d calls for %s were refused, the last: %w", t.refused, t.calls, t.client, t.last))
+		}
+		if took >= longEnough && t.rotations == 0 {
+			wrong = append(wrong, fmt.Errorf("no renewal of the token of %s was seen", t.client))
+		}
+	}
+	for _, r := range rows {
+		if r.kind == "SfsClient" && !called[r.name] {
+			wrong = append(wrong, fmt.Errorf("SfsClient %s never had a token", r.name))
+		}
+	}
+	return errors.Join(wrong...)
+}

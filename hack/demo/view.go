@@ -1,0 +1,177 @@
+// Copyright The sfs-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/sendforsign"
+)
+
+// view watches the resources and the Secrets of the operator, so that looking at them costs the API server nothing.
+type view struct{ cache cache.Cache }
+
+func startView(ctx context.Context, plane *controlPlane) (*view, func() error, error) {
+	ours := labels.SelectorFromSet(labels.Set{v1alpha1.ManagedByLabel: v1alpha1.ManagedByValue})
+	c, err := cache.New(plane.config, cache.Options{
+		Scheme:   plane.client.Scheme(),
+		ByObject: map[client.Object]cache.ByObject{&corev1.Secret{}: {Label: ours}},
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("watching resources: %w", err)
+	}
+	watching, cancel := context.WithCancel(context.WithoutCancel(ctx)) // It is needed until the summary has been made.
+	ended := make(chan error, 1)
+	go func() { ended <- c.Start(watching) }()
+	stop := func() error {
+		cancel()
+		if err := <-ended; err != nil {
+			return fmt.Errorf("watching resources: %w", err)
+		}
+		return nil
+	}
+	for _, kind := range []client.Object{&v1alpha1.SfsPlatform{}, &v1alpha1.SfsClient{}, &v1alpha1.SfsClientUser{}, &corev1.Secret{}} {
+		if _, err := c.GetInformer(ctx, kind); err != nil { // which waits for the first list
+			_ = stop()
+			return nil, nil, fmt.Errorf("watching resources: %w", err)
+		}
+	}
+	return &view{cache: c}, stop, nil
+}
+
+// published is a token Secret as an application sees it.
+type published struct {
+	client    types.NamespacedName
+	token     sendforsign.Secret
+	clientKey string
+	baseURL   string
+	expires   time.Time
+	revision  string
+}
+
+// fingerprint tells tokens apart without giving them away.
+func (p published) fingerprint() string {
+	sum := sha256.Sum256([]byte(p.token.Reveal()))
+	return hex.EncodeToString(sum[:4])
+}
+
+// tokens returns what the token Secrets hold, by client.
+func (v *view) tokens(ctx context.Context) (map[types.NamespacedName]published, error) {
+	var secrets corev1.SecretList
+	if err := v.cache.List(ctx, &secrets); err != nil {
+		return nil, fmt.Errorf("listing Secrets: %w", err)
+	}
+	tokens := map[types.NamespacedName]published{}
+	for i := range secrets.Items {
+		secret := &secrets.Items[i]
+		owner := metav1.GetControllerOf(secret)
+		if owner == nil || len(secret.Data[v1alpha1.KeyToken]) == 0 {
+			continue
+		}
+		expires, err := time.Parse(time.RFC3339, string(secret.Data[v1alpha1.KeyExpiresAt]))
+		if err != nil {
+			return nil, fmt.Errorf("reading Secret %s: %w", client.ObjectKeyFromObject(secret), err)
+		}
+		name := types.NamespacedName{Namespace: secret.Namespace, Name: owner.Name}
+		tokens[name] = published{
+			client:    name,
+			token:     sendforsign.Secret(secret.Data[v1alpha1.KeyToken]),
+			clientKey: string(secret.Data[v1alpha1.KeyClientKey]),
+			baseURL:   string(secret.Data[v1alpha1.KeyBaseURL]),
+			expires:   expires,
+			revision:  secret.Annotations[v1alpha1.RevisionAnnotation],
+		}
+	}
+	return tokens, nil
+}
+
+// row is what is shown of a resource.
+type row struct {
+	kind, name    string
+	ready, reason string
+	key           string
+	fingerprint   string
+	revision      string
+	expires       time.Time
+	secrets       string
+}
+
+func (r row) id() string { return r.kind + " " + r.name }
+
+func (v *view) rows(ctx context.Context) ([]row, error) {
+	var platforms v1alpha1.SfsPlatformList
+	var clients v1alpha1.SfsClientList
+	var users v1alpha1.SfsClientUserList
+	for _, list := range []client.ObjectList{&platforms, &clients, &users} {
+		if err := v.cache.List(ctx, list); err != nil {
+			return nil, fmt.Errorf("listing resources: %w", err)
+		}
+	}
+	tokens, err := v.tokens(ctx)
+	if err != nil {
+		return nil, err
+	}
+
+	var rows []row
+	for i := range platforms.Items {
+		p := &platforms.Items[i]
+		rows = append(rows, newRow("SfsPlatform", p, p.Status.Conditions))
+	}
+	for i := range clients.Items {
+		c := &clients.Items[i]
+		r := newRow("SfsClient", c, c.Status.Conditions)
+		r.key = c.Status.ClientKey
+		var secrets []string
+		if c.Status.SecretRef != nil {
+			secrets = append(secrets, c.Status.SecretRef.Name)
+		}
+		if t, ok := tokens[client.ObjectKeyFromObject(c)]; ok {
+			r.fingerprint, r.revision, r.expires = t.fingerprint(), t.revision, t.expires
+			secrets = append(secrets, c.TokenSecretName())
+		}
+		r.secrets = strings.Join(secrets, ", ")
+		rows = append(rows, r)
+	}
+	for i := range users.Items {
+		u := &users.Items[i]
+		r := newRow("SfsClientUser", u, u.Status.Conditions)
+		r.key = u.Status.UserKey
+		if u.Status.SecretRef != nil {
+			r.secrets = u.Status.SecretRef.Name
+		}
+		rows = append(rows, r)
+	}
+	// By kind in the order of above, which a stable sort keeps.
+	order := map[string]int{"SfsPlatform": 0, "SfsClient": 1, "SfsClientUser": 2}
+	slices.SortStableFunc(rows, func(a, b row) int {
+		return cmp.Or(cmp.Compare(order[a.kind], order[b.kind]), cmp.Compare(a.name, b.name))
+	})
+	return rows, nil
+}
+
+func newRow(kind string, object client.Object, conditions []metav1.Condition) row {
+	r := row{kind: kind, name: nameOf(client.ObjectKeyFromObject(object)), ready: "Unknown"}
+	if c := meta.FindStatusCondition(conditions, v1alpha1.ReadyCondition); c != nil {
+		r.ready, r.reason = string(c.Status), c.Reason
+	}
+	return r
+}
+
+func nameOf(key types.NamespacedName) string { return strings.TrimPrefix(key.String(), "/") }

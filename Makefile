@@ -86,7 +86,7 @@ demo: build ## Run the operator on a local control plane and a simulated Sendfor
 
 .PHONY: test
 test: ## Run all tests with the race detector, on a real control plane
-	@assets="$$($(GO) run ./hack/controlplane -components etcd,kube-apiserver)" || exit; \
+	@assets="$$($(GO) run ./hack/controlplane)" || exit; \
 	KUBEBUILDER_ASSETS="$$assets" CGO_ENABLED=1 $(GO) test -race -timeout 15m -p 2 $(TESTFLAGS) $(PKG)
 
 .PHONY: verify

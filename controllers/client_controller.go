@@ -6,7 +6,6 @@ package controllers
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -37,17 +36,17 @@ type ClientReconciler struct {
 	secrets  *Secrets
 	creator  *creator
 	attempts *attempts
-	pending  *pendingTokens
+	// pending holds tokens that could not be written to their Secret, so that an API server that refuses a Secret does not
+	// have a token minted with each attempt.
+	pending *memory[mintedToken]
 }
 
 const clientKind = "SfsClient"
 
 // clientPass is one pass over one SfsClient.
 type clientPass struct {
-	*pass
-	client   *v1alpha1.SfsClient
-	platform *v1alpha1.SfsPlatform
-	session  *session
+	*tenantPass
+	client *v1alpha1.SfsClient
 }
 
 // Reconcile does what is due for one SfsClient. The steps behind the identity do not wait for one another: a profile
@@ -62,7 +61,11 @@ func (r *ClientReconciler) Reconcile(ctx context.Context, req ctrl.Request) (_ c
 		}
 		return ctrl.Result{}, fmt.Errorf("reading the SfsClient: %w", err)
 	}
-	p := &clientPass{pass: newPass(who, c, r.clock.Now(), r.client, r.recorder, r.attempts), client: c}
+	p := &clientPass{client: c, tenantPass: &tenantPass{
+		pass:     newPass(who, c, r.clock.Now(), r.client, r.recorder, r.attempts),
+		sessions: r.sessions,
+		at:       comparison{time: &c.Status.LastSyncTime, handled: &c.Status.LastHandledReconcileAt},
+	}}
 	if !c.DeletionTimestamp.IsZero() {
 		return r.finalize(ctx, p)
 	}
@@ -98,7 +101,7 @@ func (r *ClientReconciler) reconcile(ctx context.Context, p *clientPass) error {
 	if identity != nil {
 		p.report(v1alpha1.SyncedCondition, "", "", identity)
 	} else {
-		failed = append(failed, r.syncProfile(ctx, p), r.publishIdentity(ctx, p))
+		failed = append(failed, p.syncProfile(ctx, func(ctx context.Context) error { return r.compareProfile(ctx, p) }), r.publishIdentity(ctx, p))
 	}
 	failed = append(failed, r.keepToken(ctx, p, identity))
 	return firstUnsettled(failed)
@@ -125,32 +128,12 @@ func (r *ClientReconciler) identify(ctx context.Context, p *clientPass) (err err
 	return r.bind(ctx, p)
 }
 
-// connect returns the session with SFS.
-func (r *ClientReconciler) connect(ctx context.Context, p *clientPass) (*session, error) {
-	if p.session == nil {
-		session, err := r.sessions.forPlatform(ctx, p.platform)
-		if err != nil {
-			return nil, err
-		}
-		p.session = session
-	}
-	return p.session, nil
-}
-
 func (r *ClientReconciler) forget(who ref) {
 	r.sessions.forget(who)
 	r.secrets.forget(who)
-	r.creator.forget(who)
+	r.creator.unsaved.drop(who)
 	r.attempts.gone(who)
 	r.pending.drop(who)
-}
-
-// baseURL is where the tokens of a platform are good for, as it stands in the Secrets.
-func baseURL(platform *v1alpha1.SfsPlatform) string {
-	if platform.Spec.BaseURL == "" {
-		return v1alpha1.DefaultBaseURL
-	}
-	return strings.TrimRight(platform.Spec.BaseURL, "/")
 }
 
 func (r *ClientReconciler) setup(mgr ctrl.Manager, concurrency int) error {

@@ -102,7 +102,7 @@ func (r *ClientReconciler) revokeToken(ctx context.Context, p *clientPass) (happ
 		}
 		return happening{}, fmt.Errorf("reading the SfsPlatform: %w", err)
 	}
-	session, err := r.connect(ctx, p)
+	session, err := p.connect(ctx)
 	if err != nil {
 		if failed := problemOf(err); failed != nil {
 			return notRevoked(failed.message), nil //nolint:nilerr // without credentials there is nothing to wait for

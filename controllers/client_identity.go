@@ -9,11 +9,9 @@ import (
 	"slices"
 	"strings"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
-	"github.com/sendforsign/sfs-operator/internal/conditions"
 	"github.com/sendforsign/sfs-operator/sendforsign"
 )
 
@@ -23,7 +21,7 @@ func (r *ClientReconciler) bind(ctx context.Context, p *clientPass) error {
 	if status.ClientKey != "" {
 		return nil
 	}
-	session, err := r.connect(ctx, p)
+	session, err := p.connect(ctx)
 	if err != nil {
 		return err
 	}
@@ -106,37 +104,7 @@ func profileOf(c *v1alpha1.SfsClient) sendforsign.ClientFields {
 	return sendforsign.ClientFields{FullName: c.Spec.FullName, Email: c.Spec.Email, Organization: c.Spec.Organization}
 }
 
-func (p *clientPass) synced() {
-	now := metav1.NewTime(p.now)
-	p.client.Status.LastSyncTime = &now
-	p.client.Status.LastHandledReconcileAt = p.client.Annotations[v1alpha1.ReconcileRequestedAtAnnotation]
-	p.set(v1alpha1.SyncedCondition, metav1.ConditionTrue, v1alpha1.InSyncReason, "SFS holds what the spec asks for")
-}
-
-// syncProfile compares the client with SFS and corrects there what the spec names, when the spec has changed or a user
-// asks for it.
-func (r *ClientReconciler) syncProfile(ctx context.Context, p *clientPass) error {
-	requested := p.client.Annotations[v1alpha1.ReconcileRequestedAtAnnotation]
-	if isSynced(p.client) && requested == p.client.Status.LastHandledReconcileAt {
-		return nil
-	}
-	session, err := r.connect(ctx, p)
-	if err == nil {
-		err = p.try(ctx, step{name: "profile", circumstances: requested, session: session}, func() error { return r.compareProfile(ctx, p) })
-	}
-	if err == nil {
-		p.synced()
-	}
-	p.report(v1alpha1.SyncedCondition, v1alpha1.InSyncReason, "SFS holds what the spec asks for", err)
-	return err
-}
-
-// isSynced says whether the last comparison was of this generation and ended well.
-func isSynced(o conditions.Setter) bool {
-	c := conditions.Get(o, v1alpha1.SyncedCondition)
-	return c != nil && c.Status == metav1.ConditionTrue && c.ObservedGeneration == o.GetGeneration()
-}
-
+// compareProfile corrects at SFS what the spec names.
 func (r *ClientReconciler) compareProfile(ctx context.Context, p *clientPass) error {
 	var found sendforsign.Client
 	err := p.session.call(ctx, p.ref, func(ctx context.Context, api *sendforsign.API, platform sendforsign.Secret) (err error) {
@@ -165,14 +133,6 @@ func (r *ClientReconciler) compareProfile(ctx context.Context, p *clientPass) er
 		p.tell(corrected())
 	}
 	return err
-}
-
-// differing returns what is wanted where that is something and not what there is.
-func differing(want, have string) string {
-	if want == have {
-		return ""
-	}
-	return want
 }
 
 func remoteMissing(what, key string, cause error) error {
@@ -222,7 +182,7 @@ func (r *ClientReconciler) learnDefaultUser(ctx context.Context, p *clientPass) 
 	if p.client.Status.SecretRef != nil {
 		return nil
 	}
-	session, err := r.connect(ctx, p)
+	session, err := p.connect(ctx)
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"sync"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -36,32 +35,6 @@ type mintedToken struct {
 	clientKey string
 	baseURL   string
 	token     token.Token
-}
-
-// pendingTokens keeps tokens that could not be written to their Secret, so that an API server that refuses a Secret does
-// not have a token minted with each attempt.
-type pendingTokens struct {
-	mu sync.Mutex
-	of map[ref]mintedToken
-}
-
-func (t *pendingTokens) get(r ref) (mintedToken, bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	m, ok := t.of[r]
-	return m, ok
-}
-
-func (t *pendingTokens) put(r ref, m mintedToken) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.of[r] = m
-}
-
-func (t *pendingTokens) drop(r ref) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.of, r)
 }
 
 // keepToken keeps a living token in its Secret. blocked is what keeps the client from being used, if anything: then no
@@ -165,7 +138,7 @@ func (r *ClientReconciler) renew(ctx context.Context, p *clientPass, have *publi
 		return nil, p.retryWrite(err)
 	}
 	p.urgency = urgencyOf(current, p.now)
-	session, err := r.connect(ctx, p)
+	session, err := p.connect(ctx)
 	if err != nil {
 		return nil, err
 	}

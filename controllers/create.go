@@ -6,7 +6,6 @@ package controllers
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -43,10 +42,9 @@ const (
 type creator struct {
 	clock clock.PassiveClock
 
-	mu sync.Mutex
-	// unsaved holds keys that SFS returned but that could not be written to the status, for as long as this process
-	// lives: SFS may take a while to show in a lookup what it has made.
-	unsaved map[ref]string
+	// unsaved holds keys that SFS returned but that could not be written to the status: SFS may take a while to show in a
+	// lookup what it has made.
+	unsaved *memory[string]
 }
 
 // creation is one object to be made.
@@ -65,7 +63,7 @@ type creation struct {
 var errNone = errors.New("no such object")
 
 func (c *creator) ensure(ctx context.Context, p *pass, what creation) error {
-	if key, ok := c.recall(p.ref); ok {
+	if key, ok := c.unsaved.get(p.ref); ok {
 		return c.bind(ctx, p, what, key, v1alpha1.OriginCreated)
 	}
 	key, err := what.lookup(ctx)
@@ -101,7 +99,7 @@ func (c *creator) create(ctx context.Context, p *pass, what creation, started ti
 	key, err := what.create(ctx)
 	switch {
 	case err == nil:
-		c.keep(p.ref, key)
+		c.unsaved.put(p.ref, key)
 		p.tell(created(key))
 		return c.bind(context.WithoutCancel(ctx), p, what, key, v1alpha1.OriginCreated)
 	case sendforsign.IsUnknownOutcome(err):
@@ -129,25 +127,6 @@ func (c *creator) bind(ctx context.Context, p *pass, what creation, key string, 
 	if err := p.save(ctx); err != nil {
 		return err
 	}
-	c.forget(p.ref)
+	c.unsaved.drop(p.ref)
 	return nil
-}
-
-func (c *creator) recall(r ref) (string, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	key, ok := c.unsaved[r]
-	return key, ok
-}
-
-func (c *creator) keep(r ref, key string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.unsaved[r] = key
-}
-
-func (c *creator) forget(r ref) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.unsaved, r)
 }

@@ -75,13 +75,13 @@ func newReconcilers(c client.Client, secrets, live client.Reader, o Options) rec
 		},
 	}
 	writer := &Secrets{cached: secrets, live: live, writer: c, written: map[ref]map[string]string{}}
-	maker := &creator{clock: o.Clock, unsaved: map[ref]string{}}
+	maker := &creator{clock: o.Clock, unsaved: newMemory[string]()}
 	tried := newAttempts(o.Clock)
 	return reconcilers{
 		platforms: &PlatformReconciler{client: c, clock: o.Clock, sessions: sessions, attempts: tried, changed: changed},
 		clients: &ClientReconciler{
 			client: c, clock: o.Clock, sessions: sessions, secrets: writer, creator: maker, attempts: tried,
-			pending: &pendingTokens{of: map[ref]mintedToken{}},
+			pending: newMemory[mintedToken](),
 		},
 		users: &UserReconciler{client: c, clock: o.Clock, sessions: sessions, secrets: writer, creator: maker, attempts: tried},
 	}

@@ -41,11 +41,9 @@ const userKind = "SfsClientUser"
 
 // userPass is one pass over one SfsClientUser.
 type userPass struct {
-	*pass
-	user     *v1alpha1.SfsClientUser
-	owner    *v1alpha1.SfsClient // the client that the user belongs to
-	platform *v1alpha1.SfsPlatform
-	session  *session
+	*tenantPass
+	user  *v1alpha1.SfsClientUser
+	owner *v1alpha1.SfsClient // the client that the user belongs to
 }
 
 // Reconcile does what is due for one SfsClientUser.
@@ -62,7 +60,11 @@ func (r *UserReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.
 	if !u.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, nil
 	}
-	p := &userPass{pass: newPass(who, u, r.clock.Now(), r.client, r.recorder, r.attempts), user: u}
+	p := &userPass{user: u, tenantPass: &tenantPass{
+		pass:     newPass(who, u, r.clock.Now(), r.client, r.recorder, r.attempts),
+		sessions: r.sessions,
+		at:       comparison{time: &u.Status.LastSyncTime, handled: &u.Status.LastHandledReconcileAt},
+	}}
 	if u.IsSuspended() {
 		u.Status.ObservedGeneration = u.Generation
 		p.summarize(v1alpha1.SyncedCondition, v1alpha1.SecretReadyCondition)
@@ -81,7 +83,7 @@ func (r *UserReconciler) reconcile(ctx context.Context, p *userPass) error {
 		p.report(v1alpha1.SyncedCondition, "", "", err)
 		return err
 	}
-	return firstUnsettled([]error{r.syncProfile(ctx, p), r.publishIdentity(ctx, p)})
+	return firstUnsettled([]error{p.syncProfile(ctx, func(ctx context.Context) error { return r.compareProfile(ctx, p) }), r.publishIdentity(ctx, p)})
 }
 
 // identify makes sure that the client is there and that the user has a userKey.
@@ -119,22 +121,10 @@ func (r *UserReconciler) ownerOf(ctx context.Context, u *v1alpha1.SfsClientUser)
 	return &owner, nil
 }
 
-// connect returns the session with SFS.
-func (r *UserReconciler) connect(ctx context.Context, p *userPass) (*session, error) {
-	if p.session == nil {
-		session, err := r.sessions.forPlatform(ctx, p.platform)
-		if err != nil {
-			return nil, err
-		}
-		p.session = session
-	}
-	return p.session, nil
-}
-
 func (r *UserReconciler) forget(who ref) {
 	r.sessions.forget(who)
 	r.secrets.forget(who)
-	r.creator.forget(who)
+	r.creator.unsaved.drop(who)
 	r.attempts.gone(who)
 }
 

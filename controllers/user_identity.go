@@ -7,8 +7,6 @@ import (
 	"context"
 	"fmt"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 	"github.com/sendforsign/sfs-operator/sendforsign"
 )
@@ -20,7 +18,7 @@ func (r *UserReconciler) bind(ctx context.Context, p *userPass) error {
 	if status.UserKey != "" && status.ClientKey == p.owner.Status.ClientKey {
 		return nil
 	}
-	session, err := r.connect(ctx, p)
+	session, err := p.connect(ctx)
 	if err != nil {
 		return err
 	}
@@ -134,31 +132,7 @@ func wantedUser(u *v1alpha1.SfsClientUser) sendforsign.UserFields {
 	return sendforsign.UserFields{FullName: u.Spec.FullName, Email: u.Spec.Email, CustomKey: u.Status.CustomKey}
 }
 
-func (p *userPass) synced() {
-	now := metav1.NewTime(p.now)
-	p.user.Status.LastSyncTime = &now
-	p.user.Status.LastHandledReconcileAt = p.user.Annotations[v1alpha1.ReconcileRequestedAtAnnotation]
-	p.set(v1alpha1.SyncedCondition, metav1.ConditionTrue, v1alpha1.InSyncReason, "SFS holds what the spec asks for")
-}
-
-// syncProfile compares the user with SFS and corrects there what the spec names, when the spec has changed or a user of
-// the cluster asks for it.
-func (r *UserReconciler) syncProfile(ctx context.Context, p *userPass) error {
-	requested := p.user.Annotations[v1alpha1.ReconcileRequestedAtAnnotation]
-	if isSynced(p.user) && requested == p.user.Status.LastHandledReconcileAt {
-		return nil
-	}
-	session, err := r.connect(ctx, p)
-	if err == nil {
-		err = p.try(ctx, step{name: "profile", circumstances: requested, session: session}, func() error { return r.compareProfile(ctx, p) })
-	}
-	if err == nil {
-		p.synced()
-	}
-	p.report(v1alpha1.SyncedCondition, v1alpha1.InSyncReason, "SFS holds what the spec asks for", err)
-	return err
-}
-
+// compareProfile corrects at SFS what the spec names.
 func (r *UserReconciler) compareProfile(ctx context.Context, p *userPass) error {
 	users, err := r.list(ctx, p)
 	if err != nil {

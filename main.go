@@ -51,8 +51,9 @@ func main() {
 		fmt.Println(version.Version)
 		return
 	}
-	logger := slog.New(o.LogHandler(os.Stderr))
-	log := logr.FromSlogHandler(logger.Handler())
+	handler := o.LogHandler(os.Stderr)
+	slog.SetDefault(slog.New(handler)) // and with it package log, which net/http uses
+	log := logr.FromSlogHandler(handler)
 	ctrl.SetLogger(log)
 	klog.SetLogger(log)
 	if err := run(ctrl.SetupSignalHandler(), o); err != nil {

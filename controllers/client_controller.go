@@ -22,7 +22,6 @@ import (
 
 // +kubebuilder:rbac:groups=sendforsign.com,resources=sfsclients,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=sendforsign.com,resources=sfsclients/status,verbs=get;patch
-// +kubebuilder:rbac:groups=sendforsign.com,resources=sfsclients/finalizers,verbs=update
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
@@ -77,6 +76,11 @@ func (r *ClientReconciler) Reconcile(ctx context.Context, req ctrl.Request) (_ c
 
 // rest does nothing, but does not say either that all is well for longer than it is.
 func (r *ClientReconciler) rest(ctx context.Context, p *clientPass) error {
+	platform, err := platformFor(ctx, r.client, p.client.Namespace, p.client.Spec.PlatformRef.Name)
+	if unsettled(err) != nil {
+		return err
+	}
+	p.platform = platform // for the times; nil where there is none
 	if p.client.TokenEnabled() {
 		if err := r.keepToken(ctx, p, suspended()); err != nil {
 			return err

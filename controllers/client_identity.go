@@ -224,7 +224,7 @@ func publish(ctx context.Context, p *pass, secrets *Secrets, want publication, a
 	wrote, err := secrets.ensure(ctx, p.object, p.ref, want)
 	p.report(v1alpha1.SecretReadyCondition, v1alpha1.PublishedReason, "the Secret holds the identifiers", err)
 	if err != nil {
-		return p.retryWrite(err)
+		return p.retryWrite(ctx, err)
 	}
 	if !first {
 		if wrote {

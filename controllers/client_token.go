@@ -135,7 +135,7 @@ func (r *ClientReconciler) renew(ctx context.Context, p *clientPass, have *publi
 	name := p.client.TokenSecretName()
 	// Nothing is minted that could not be published.
 	if err := r.secrets.mayWrite(have, name); err != nil {
-		return nil, p.retryWrite(err)
+		return nil, p.retryWrite(ctx, err)
 	}
 	p.urgency = urgencyOf(current, p.now)
 	session, err := p.connect(ctx)
@@ -153,7 +153,7 @@ func (r *ClientReconciler) renew(ctx context.Context, p *clientPass, have *publi
 	}
 	minted.token.Revision = max(revisionOf(have), statusRevision(p.client)) + 1
 	if err := r.secrets.write(ctx, p.client, p.ref, have, tokenSecret(name, p.client, minted)); err != nil {
-		return nil, p.retryWrite(err)
+		return nil, p.retryWrite(ctx, err)
 	}
 	r.pending.drop(p.ref)
 	p.urgency = urgencyRoutine

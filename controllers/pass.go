@@ -87,7 +87,7 @@ type step struct {
 func (p *pass) key(s step) attemptKey {
 	key := attemptKey{ref: p.ref, step: s.name, generation: p.object.GetGeneration(), circumstances: s.circumstances}
 	if s.session != nil {
-		key.session = s.session.id
+		key.session = s.session.circumstances()
 	}
 	return key
 }
@@ -107,7 +107,7 @@ func (p *pass) try(ctx context.Context, s step, do func() error) error {
 	case err == nil:
 		p.attempts.succeeded(key)
 	case failed != nil:
-		log.FromContext(ctx).Info("Step failed", "step", s.name, "reason", failed.reason, "error", failed.Error())
+		logFailure(ctx, s.name, failed)
 		if failed.pace != waits {
 			p.wakeIn(p.attempts.failed(key, failed.pace, s.limit))
 		}
@@ -117,9 +117,16 @@ func (p *pass) try(ctx context.Context, s step, do func() error) error {
 	return err
 }
 
+// logFailure tells the operators of the operator what the message of a condition, which must not change from attempt to
+// attempt, leaves out.
+func logFailure(ctx context.Context, step string, failed *problem) {
+	log.FromContext(ctx).Info("Step failed", "step", step, "reason", failed.reason, "error", failed.Error())
+}
+
 // retryWrite says when a Secret that could not be written is tried again.
-func (p *pass) retryWrite(err error) error {
-	if failed := problemOf(err); failed != nil && failed.pace != waits {
+func (p *pass) retryWrite(ctx context.Context, err error) error {
+	if failed := problemOf(err); failed != nil {
+		logFailure(ctx, "secret", failed)
 		p.wakeIn(p.attempts.failed(p.key(step{name: "secret"}), failed.pace, nil))
 	}
 	return p.later(err)

@@ -96,6 +96,10 @@ func (r *PlatformReconciler) isVerified(platform *v1alpha1.SfsPlatform, s *sessi
 
 // verify asks SFS for a platform token, or takes it from the session if there is one.
 func (r *PlatformReconciler) verify(ctx context.Context, p *platformPass, s *session) error {
+	if p.platform.Status.LastHandledReconcileAt != p.platform.Annotations[v1alpha1.ReconcileRequestedAtAnnotation] {
+		s.verdict.again()
+		s.tokens.Forget()
+	}
 	_, err := s.tokens.Get(ctx)
 	key := p.key(step{name: "verify", session: s})
 	if wait, refusal := s.verdict.last(); refusal != nil {

@@ -113,6 +113,30 @@ func TestCredentialsThatAreRotatedAtSFSAreNoticedByUse(t *testing.T) {
 	w.tokenOf(c)
 }
 
+func TestCredentialsThatAreAcceptedAgainAreTakenUpAtOnce(t *testing.T) {
+	w := newWorld(t)
+	c := w.newSfsClient("shop")
+	w.settle()
+	heal := w.sim.Inject(sfstest.Fault{Endpoint: "token", Action: "create", Status: 403})
+	w.run(time.Hour)
+	w.wantCondition(w.sfsPlatform(), v1alpha1.CredentialsValidCondition, metav1.ConditionFalse, v1alpha1.CredentialsInvalidReason)
+	heal()
+	update(w, w.sfsPlatform(), func(p *v1alpha1.SfsPlatform) {
+		p.Annotations = map[string]string{v1alpha1.ReconcileRequestedAtAnnotation: "now"}
+	})
+	w.run(time.Second)
+	w.wantReady(w.sfsPlatform(), c)
+	w.tokenOf(c)
+	w.sim.ResetCalls()
+	update(w, w.sfsPlatform(), func(p *v1alpha1.SfsPlatform) {
+		p.Annotations = map[string]string{v1alpha1.ReconcileRequestedAtAnnotation: "once more"}
+	})
+	w.run(time.Minute)
+	if n := w.sim.CountCalls("token", "create"); n != 1 {
+		t.Errorf("asked to try the credentials, the operator made %d requests, want 1", n)
+	}
+}
+
 func TestPlatformsServeOnlyTheNamespacesThatTheyName(t *testing.T) {
 	for name, test := range map[string]struct {
 		allow func(w *world) *v1alpha1.AllowedNamespaces

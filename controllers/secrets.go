@@ -59,7 +59,7 @@ func digestSecret(obj any) (any, error) {
 	}
 	secret.StringData = map[string]string{}
 	secret.ManagedFields = nil
-	// \`kubectl apply\` repeats the whole Secret there.
+	// `kubectl apply` repeats the whole Secret there.
 	delete(secret.Annotations, corev1.LastAppliedConfigAnnotation)
 	for key, value := range secret.Data {
 		secret.Data[key] = digest(key, value)

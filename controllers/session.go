@@ -241,6 +241,7 @@ type verdict struct {
 	refusal  *refusedCredentials
 	refusals int
 	retry    time.Time
+	turns    int // how often the verdict has changed
 }
 
 const (
@@ -268,9 +269,19 @@ func (v *verdict) last() (time.Duration, error) {
 	return v.retry.Sub(v.clock.Now()), v.refusal
 }
 
+// again has refused credentials tried without waiting.
+func (v *verdict) again() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.retry = time.Time{}
+}
+
 func (v *verdict) record(refusal *refusedCredentials) {
 	v.mu.Lock()
 	changed := (v.refusal == nil) != (refusal == nil)
+	if changed {
+		v.turns++
+	}
 	v.refusal = refusal
 	if refusal == nil {
 		v.refusals = 0
@@ -282,6 +293,14 @@ func (v *verdict) record(refusal *refusedCredentials) {
 	if changed {
 		v.changed()
 	}
+}
+
+// circumstances name the session for the record of failures. What failed before the credentials were accepted again is
+// not held up by it.
+func (s *session) circumstances() string {
+	s.verdict.mu.Lock()
+	defer s.verdict.mu.Unlock()
+	return s.id + "/" + strconv.Itoa(s.verdict.turns)
 }
 
 func (s *session) mintPlatformToken(ctx context.Context) (token.Minted[sendforsign.Secret], error) {

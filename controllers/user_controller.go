@@ -23,7 +23,6 @@ import (
 
 // +kubebuilder:rbac:groups=sendforsign.com,resources=sfsclientusers,verbs=get;list;watch
 // +kubebuilder:rbac:groups=sendforsign.com,resources=sfsclientusers/status,verbs=get;patch
-// +kubebuilder:rbac:groups=sendforsign.com,resources=sfsclientusers/finalizers,verbs=update
 
 // UserReconciler keeps SfsClientUsers: one user at SFS, and its identifiers in a Secret. A user has no finalizer: SFS can
 // not delete users, and there is no token to revoke.

@@ -5,8 +5,8 @@ package v1alpha1
 
 // Condition types.
 const (
-	// ReadyCondition sums up the others: the resource does its job now. It stays True through an outage of SFS for as
-	// long as what was published still works.
+	// ReadyCondition sums up the others: the resource does its job now, as its present spec asks for. It stays True
+	// through an outage of SFS for as long as what was published still works and nothing new is asked for.
 	ReadyCondition = "Ready"
 	// SyncedCondition says whether SFS holds what the spec asks for, as of the last comparison (SfsClient,
 	// SfsClientUser).
@@ -59,7 +59,8 @@ const (
 	// CreateOutcomeUnknownReason: the answer to a create was lost, and SFS does not show the object yet. It is looked
 	// up again, and made again only after a time in which the lost request must have ended.
 	CreateOutcomeUnknownReason = "CreateOutcomeUnknown"
-	// SecretWriteFailedReason: the API server refused the Secret. The message says why (quota, admission, immutable).
+	// SecretWriteFailedReason: the API server refuses the Secret (quota, admission, an immutable Secret). The log of the
+	// operator says why.
 	SecretWriteFailedReason = "SecretWriteFailed"
 )
 

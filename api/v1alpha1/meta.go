@@ -3,15 +3,16 @@
 
 package v1alpha1
 
-// Annotations that users set on an SfsPlatform, SfsClient or SfsClientUser.
+// Annotations that users set on the resources.
 const (
-	// ReconcileRequestedAtAnnotation asks for a comparison with SFS now. Any new value counts once; the value that
+	// ReconcileRequestedAtAnnotation asks for a comparison with SFS now (SfsClient, SfsClientUser), or to try the
+	// credentials now (SfsPlatform). Any new value counts once; the value that
 	// was last acted on stands in status.lastHandledReconcileAt.
 	ReconcileRequestedAtAnnotation = "sendforsign.com/reconcile-requested-at"
 	// RenewRequestedAtAnnotation, on an SfsClient, asks for a new token now. Any new value counts once; the value
 	// that was last acted on stands in status.lastHandledRenewAt.
 	RenewRequestedAtAnnotation = "sendforsign.com/renew-requested-at"
-	// PausedAnnotation with the value "true" does what spec.suspend does, for buttons that must not edit a spec
+	// PausedAnnotation, on an SfsClient or SfsClientUser, with the value "true" does what spec.suspend does, for buttons that must not edit a spec
 	// which is kept in Git.
 	PausedAnnotation = "sendforsign.com/paused"
 )

@@ -44,7 +44,7 @@ type SfsPlatformSpec struct {
 	// +optional
 	Token PlatformTokenSpec `json:"token,omitzero"`
 
-	// rateLimit bounds the requests to SFS made for this platform.
+	// rateLimit bounds the requests to SFS made for the clients and users of this platform.
 	// +optional
 	RateLimit RateLimit `json:"rateLimit,omitzero"`
 

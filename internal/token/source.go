@@ -68,6 +68,13 @@ func (s *Source[T]) Get(ctx context.Context) (T, error) {
 	}
 }
 
+// Forget has the next Get mint a token, whatever is at hand.
+func (s *Source[T]) Forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.current = nil
+}
+
 func (s *Source[T]) renew(ctx context.Context) (T, error) {
 	issued := s.clock.Now()
 	minted, err := s.mint(ctx)

@@ -76,6 +76,10 @@ func (s *Source[T]) Forget() {
 }
 
 func (s *Source[T]) renew(ctx context.Context) (T, error) {
+	// Whoever saw the token to be due before the last flight ended need not mint another one.
+	if h, due := s.held(); h != nil && !due {
+		return h.value, nil
+	}
 	issued := s.clock.Now()
 	minted, err := s.mint(ctx)
 	if err != nil {

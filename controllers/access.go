@@ -17,7 +17,8 @@ import (
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 )
 
-// platformFor returns the SfsPlatform for a namespace, if there is one of that name and it serves the namespace.
+// platformFor returns the SfsPlatform for a namespace, if there is one of that name and it serves the namespace. One that
+// does not serve it is returned together with the problem.
 func platformFor(ctx context.Context, c client.Reader, namespace, name string) (*v1alpha1.SfsPlatform, error) {
 	var platform v1alpha1.SfsPlatform
 	if err := c.Get(ctx, types.NamespacedName{Name: name}, &platform); err != nil {
@@ -35,7 +36,7 @@ func platformFor(ctx context.Context, c client.Reader, namespace, name string) (
 		return nil, err
 	}
 	if !allowed {
-		return nil, &problem{
+		return &platform, &problem{
 			reason:  v1alpha1.NamespaceNotAllowedReason,
 			message: fmt.Sprintf("SfsPlatform %s does not serve namespace %s; see its spec.allowedNamespaces", name, namespace),
 			pace:    waits,

@@ -70,6 +70,11 @@ func (a *attempts) failed(key attemptKey, p pace, limit func(time.Duration) time
 	if a.next[key.ref] == nil {
 		a.next[key.ref] = map[attemptKey]time.Time{}
 	}
+	for k := range a.next[key.ref] {
+		if k.step == key.step && k != key { // of circumstances that are over
+			a.drop(k)
+		}
+	}
 	a.next[key.ref][key] = a.clock.Now().Add(wait)
 	return wait
 }
@@ -89,12 +94,16 @@ func (a *attempts) forget(r ref, which func(attemptKey) bool) {
 	defer a.mu.Unlock()
 	for k := range a.next[r] {
 		if which(k) {
-			a.fast.Forget(k)
-			a.slow.Forget(k)
-			delete(a.next[r], k)
+			a.drop(k)
 		}
 	}
 	if len(a.next[r]) == 0 {
 		delete(a.next, r)
 	}
+}
+
+func (a *attempts) drop(k attemptKey) {
+	a.fast.Forget(k)
+	a.slow.Forget(k)
+	delete(a.next[k.ref], k)
 }

@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -16,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 )
@@ -61,7 +63,7 @@ func (r *ClientReconciler) Reconcile(ctx context.Context, req ctrl.Request) (_ c
 		return ctrl.Result{}, fmt.Errorf("reading the SfsClient: %w", err)
 	}
 	p := &clientPass{client: c, tenantPass: &tenantPass{
-		pass:     newPass(who, c, r.clock.Now(), r.client, r.recorder, r.attempts),
+		pass:     newPass(who, c, r.clock, r.client, r.recorder, r.attempts),
 		sessions: r.sessions,
 		at:       comparison{time: &c.Status.LastSyncTime, handled: &c.Status.LastHandledReconcileAt},
 	}}
@@ -80,7 +82,7 @@ func (r *ClientReconciler) rest(ctx context.Context, p *clientPass) error {
 	if unsettled(err) != nil {
 		return err
 	}
-	p.platform = platform // for the times; nil where there is none
+	p.platform, p.resting = platform, true
 	if p.client.TokenEnabled() {
 		if err := r.keepToken(ctx, p, suspended()); err != nil {
 			return err
@@ -108,7 +110,22 @@ func (r *ClientReconciler) reconcile(ctx context.Context, p *clientPass) error {
 		failed = append(failed, p.syncProfile(ctx, func(ctx context.Context) error { return r.compareProfile(ctx, p) }), r.publishIdentity(ctx, p))
 	}
 	failed = append(failed, r.keepToken(ctx, p, identity))
-	return firstUnsettled(failed)
+	if err := errors.Join(failed...); err != nil || identity != nil {
+		return firstUnsettled(failed)
+	}
+	return r.sweep(ctx, p)
+}
+
+// sweep removes the Secrets of former names, once those of the new names are there.
+func (r *ClientReconciler) sweep(ctx context.Context, p *clientPass) error {
+	if !p.isNewlyReady() {
+		return nil
+	}
+	keep := []string{p.client.SecretName()}
+	if p.client.TokenEnabled() {
+		keep = append(keep, p.client.TokenSecretName())
+	}
+	return p.later(r.secrets.sweep(ctx, p.client, p.ref, keep...))
 }
 
 func firstUnsettled(errs []error) error {
@@ -126,8 +143,12 @@ func (r *ClientReconciler) identify(ctx context.Context, p *clientPass) (err err
 	if err != nil {
 		return err
 	}
-	if err := r.ensureFinalizer(ctx, p); err != nil {
+	if err := r.ensureFinalizer(ctx, p); err != nil && p.client.Status.Token == nil {
 		return p.later(err)
+	} else if err != nil {
+		// A token that is there is kept alive all the same.
+		p.wakeIn(staleRead)
+		log.FromContext(ctx).Error(err, "Writing the finalizer")
 	}
 	return r.bind(ctx, p)
 }

@@ -8,12 +8,12 @@ import (
 	"fmt"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/internal/conditions"
 	"github.com/sendforsign/sfs-operator/sendforsign"
 )
 
@@ -54,7 +54,7 @@ func (r *ClientReconciler) finalize(ctx context.Context, p *clientPass) (ctrl.Re
 	if !controllerutil.ContainsFinalizer(p.client, v1alpha1.RevokeTokenFinalizer) {
 		return ctrl.Result{}, nil
 	}
-	outcome, err := r.revokeToken(ctx, p)
+	outcome, err := r.revokeToken(ctx, p, p.publishedIn())
 	deadline := p.client.DeletionTimestamp.Add(deletionDeadline)
 	if t := p.client.Status.Token; t != nil && t.ExpirationTime.Time.Before(deadline) {
 		deadline = t.ExpirationTime.Time
@@ -64,7 +64,7 @@ func (r *ClientReconciler) finalize(ctx context.Context, p *clientPass) (ctrl.Re
 		if err = unsettled(err); err != nil {
 			return ctrl.Result{}, err
 		}
-		return ctrl.Result{RequeueAfter: p.wake}, nil
+		return p.result(), nil
 	}
 	if err != nil {
 		outcome = notRevoked("SFS could not be asked in time")
@@ -73,7 +73,7 @@ func (r *ClientReconciler) finalize(ctx context.Context, p *clientPass) (ctrl.Re
 		if err = unsettled(p.later(err)); err != nil {
 			return ctrl.Result{}, err
 		}
-		return ctrl.Result{RequeueAfter: p.wake}, nil
+		return p.result(), nil
 	}
 	if outcome != (happening{}) {
 		outcome.tell(p.recorder, p.client)
@@ -81,14 +81,10 @@ func (r *ClientReconciler) finalize(ctx context.Context, p *clientPass) (ctrl.Re
 	return ctrl.Result{}, nil
 }
 
-// revokeToken revokes the published token, if there is one. It returns what is to be told of it.
-func (r *ClientReconciler) revokeToken(ctx context.Context, p *clientPass) (happening, error) {
+// revokeToken revokes the token in a Secret, if there is one. It returns what is to be told of it.
+func (r *ClientReconciler) revokeToken(ctx context.Context, p *clientPass, name string) (happening, error) {
 	if p.client.Status.Token != nil && !p.now.Before(p.client.Status.Token.ExpirationTime.Time) {
 		return happening{}, nil
-	}
-	name := p.client.TokenSecretName()
-	if p.client.Status.Token != nil {
-		name = p.client.Status.Token.SecretRef.Name
 	}
 	value, err := r.secrets.value(ctx, p.client, name, v1alpha1.KeyToken)
 	if err != nil || len(value) == 0 {
@@ -109,9 +105,13 @@ func (r *ClientReconciler) revokeToken(ctx context.Context, p *clientPass) (happ
 		}
 		return happening{}, err
 	}
-	err = p.try(ctx, step{name: "revoke", session: session}, func() error {
+	err = p.try(ctx, step{name: "revoke", session: session, urgent: true}, func() error {
 		return session.call(ctx, p.ref, func(ctx context.Context, api *sendforsign.API, platform sendforsign.Secret) error {
-			return api.RevokeClientToken(ctx, platform, sendforsign.Secret(value))
+			err := api.RevokeClientToken(ctx, platform, sendforsign.Secret(value))
+			if sendforsign.IsNotFound(err) {
+				return nil // revoked before, by an attempt that was not recorded
+			}
+			return err
 		})
 	})
 	failed := problemOf(err)
@@ -125,20 +125,30 @@ func (r *ClientReconciler) revokeToken(ctx context.Context, p *clientPass) (happ
 	return happening{}, err
 }
 
+// publishedIn is the name of the Secret that holds the token.
+func (p *clientPass) publishedIn() string {
+	if p.client.Status.Token != nil {
+		return p.client.Status.Token.SecretRef.Name
+	}
+	return p.client.TokenSecretName()
+}
+
 // withdrawToken takes back a token that is no longer wanted.
 func (r *ClientReconciler) withdrawToken(ctx context.Context, p *clientPass) error {
-	if p.client.Status.Token != nil {
-		if err := r.takeBack(ctx, p); err != nil {
-			return p.later(err)
-		}
+	c := conditions.Get(p.client, v1alpha1.TokenValidCondition)
+	if c != nil && c.Reason == v1alpha1.DisabledReason && c.ObservedGeneration == p.client.Generation && p.client.Status.Token == nil {
+		return nil
 	}
-	p.set(v1alpha1.TokenValidCondition, metav1.ConditionTrue, v1alpha1.DisabledReason, "no token is wanted")
-	return nil
+	err := p.later(r.takeBack(ctx, p))
+	p.report(v1alpha1.TokenValidCondition, v1alpha1.DisabledReason, "no token is wanted", err)
+	return err
 }
 
 func (r *ClientReconciler) takeBack(ctx context.Context, p *clientPass) error {
+	// The status may not tell of a token that was published just before.
+	name := p.publishedIn()
 	if p.client.Spec.Token.RevocationPolicy != v1alpha1.RevokeNever {
-		outcome, err := r.revokeToken(ctx, p)
+		outcome, err := r.revokeToken(ctx, p, name)
 		if err != nil {
 			return err
 		}
@@ -146,12 +156,13 @@ func (r *ClientReconciler) takeBack(ctx context.Context, p *clientPass) error {
 			p.tell(outcome)
 		}
 	}
-	if err := r.secrets.remove(ctx, p.client, p.ref, p.client.Status.Token.SecretRef.Name); err != nil {
+	if err := r.secrets.remove(ctx, p.client, p.ref, name); err != nil {
 		return err
 	}
 	r.pending.drop(p.ref)
-	p.client.Status.Token = nil
-	// The next pass finds the finalizer to be of no more use.
-	p.wakeIn(staleRead)
+	if p.client.Status.Token != nil {
+		p.client.Status.Token = nil
+		p.wakeIn(staleRead) // the next pass finds the finalizer to be of no more use
+	}
 	return nil
 }

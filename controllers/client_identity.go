@@ -19,6 +19,7 @@ import (
 func (r *ClientReconciler) bind(ctx context.Context, p *clientPass) error {
 	status := &p.client.Status
 	if status.ClientKey != "" {
+		r.creator.unsaved.drop(p.ref)
 		return nil
 	}
 	session, err := p.connect(ctx)
@@ -56,18 +57,24 @@ func (r *ClientReconciler) lookup(ctx context.Context, p *clientPass, customKey 
 	if err != nil {
 		return "", err
 	}
-	if found.CustomKey != "" && found.CustomKey != customKey {
-		return "", errNone // what a read does with a value that it does not know is not documented
+	// A read returns one client, also where there are more; those others are no news, so the list need not be new. And
+	// what it returns for a value that it does not know is not documented: then a list must tell that is up to date.
+	maxAge := snapshotAge
+	if found.CustomKey != customKey {
+		maxAge = 0
 	}
-	// A read returns one client, also where there are more.
-	keys, err := p.session.clientKeys(ctx, p.ref, customKey)
-	if err != nil {
+	keys, err := p.session.clientKeys(ctx, p.ref, customKey, maxAge)
+	switch {
+	case err != nil:
 		return "", err
-	}
-	if len(keys) > 1 {
+	case len(keys) > 1:
 		return "", ambiguous("clients", customKey, keys)
+	case found.CustomKey == customKey:
+		return found.ClientKey, nil
+	case len(keys) == 1:
+		return keys[0], nil
 	}
-	return found.ClientKey, nil
+	return "", errNone
 }
 
 func ambiguous(what, customKey string, keys []string) error {
@@ -218,24 +225,17 @@ func defaultUser(users []sendforsign.User) *sendforsign.User {
 	return found
 }
 
-// publish writes a Secret of identifiers, sets SecretReady, and removes the Secret of a former name.
+// publish writes a Secret of identifiers and sets SecretReady.
 func publish(ctx context.Context, p *pass, secrets *Secrets, want publication, at **v1alpha1.SecretReference) error {
 	first := *at == nil || (*at).Name != want.name
 	wrote, err := secrets.ensure(ctx, p.object, p.ref, want)
+	err = p.wrote(ctx, want.name, err)
 	p.report(v1alpha1.SecretReadyCondition, v1alpha1.PublishedReason, "the Secret holds the identifiers", err)
 	if err != nil {
-		return p.retryWrite(ctx, err)
+		return err
 	}
-	if !first {
-		if wrote {
-			p.tell(repaired(want.name))
-		}
-		return nil
-	}
-	if former := *at; former != nil {
-		if err := secrets.remove(ctx, p.object, p.ref, former.Name); err != nil {
-			return p.later(err)
-		}
+	if wrote && !first {
+		p.tell(repaired(want.name))
 	}
 	*at = &v1alpha1.SecretReference{Name: want.name}
 	return nil

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 	"github.com/sendforsign/sfs-operator/sendforsign"
@@ -534,6 +535,99 @@ func TestNobodyChoosesAmongSeveralClientsWithOneCustomKey(t *testing.T) {
 	w.wantCondition(c, v1alpha1.StalledCondition, metav1.ConditionTrue, v1alpha1.AmbiguousCustomKeyReason)
 	if c.Status.ClientKey != "" || len(w.sim.Clients()) != 2 {
 		t.Errorf("clientKey is %q, SFS has %d clients", c.Status.ClientKey, len(w.sim.Clients()))
+	}
+}
+
+func TestOnlyAClientWithTheVeryCustomKeyIsBound(t *testing.T) {
+	for name, answer := range map[string]string{
+		"the answer has no customKey":      `{"client":{"clientKey":"somebody-else"},"code":200}`,
+		"the answer has another customKey": `{"client":{"clientKey":"somebody-else","customKey":"theirs"},"code":200}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.sim.Inject(sfstest.Fault{Endpoint: "client", Action: "read", Status: 200, Body: answer})
+			w.sim.Inject(sfstest.Fault{Endpoint: "client", Action: "create", Times: 1, CutAfter: true})
+			c := w.newSfsClient("shop")
+			w.run(5 * time.Minute)
+			w.wantReady(c)
+			if n := len(w.sim.Clients()); n != 1 || c.Status.ClientKey != w.sim.Clients()[0].ClientKey {
+				t.Errorf("bound to %s, SFS has %+v", c.Status.ClientKey, w.sim.Clients())
+			}
+		})
+	}
+}
+
+func TestAnIntentOfAClockThatWasAheadDoesNotBlock(t *testing.T) {
+	w := newWorld(t)
+	c := w.newSfsClient("shop", func(c *v1alpha1.SfsClient) { c.Spec.Suspend = true })
+	w.settle()
+	w.reload(c)
+	before := c.DeepCopy()
+	c.Status.CreateIntent = &v1alpha1.CreateIntent{ID: "x", StartedAt: metav1.NewMicroTime(w.clock.Now().Add(24 * time.Hour))}
+	if err := w.client.Status().Patch(t.Context(), c, client.MergeFrom(before)); err != nil {
+		t.Fatal(err)
+	}
+	update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Suspend = false })
+	w.run(settlingTime - 5*time.Second)
+	if n := w.sim.CountCalls("client", "create"); n != 0 {
+		t.Errorf("%d creates before the settling time is over", n)
+	}
+	w.run(time.Minute)
+	w.wantReady(c)
+}
+
+func TestAChangeThatHasToWaitIsNotCalledReady(t *testing.T) {
+	w := newWorld(t)
+	c := w.newSfsClient("shop")
+	w.settle()
+	w.sim.Inject(sfstest.Fault{Times: 1, Status: 429, Header: map[string][]string{"Retry-After": {"600"}}})
+	update(w, c, func(c *v1alpha1.SfsClient) {
+		c.Annotations = map[string]string{v1alpha1.RenewRequestedAtAnnotation: "now"}
+	})
+	w.settle()
+	w.wantReady(c)
+	update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.FullName = "Jane" })
+	w.settle()
+	w.wantCondition(c, v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.ProgressingReason)
+	w.wantCondition(c, v1alpha1.ReconcilingCondition, metav1.ConditionTrue, v1alpha1.ProgressingReason)
+	w.wantCondition(c, v1alpha1.TokenValidCondition, metav1.ConditionTrue, v1alpha1.ThrottledReason)
+	w.run(11 * time.Minute)
+	w.wantReady(c)
+	if got := w.sim.Clients()[0].FullName; got != "Jane" {
+		t.Errorf("SFS has the name %q", got)
+	}
+}
+
+func TestATokenIsWithdrawnThatTheStatusDoesNotTellOf(t *testing.T) {
+	w := newWorld(t)
+	c := w.newSfsClient("shop")
+	w.settle()
+	w.reload(c)
+	before := c.DeepCopy()
+	c.Status.Token = nil // as after a crash between the Secret and the status
+	if err := w.client.Status().Patch(t.Context(), c, client.MergeFrom(before)); err != nil {
+		t.Fatal(err)
+	}
+	update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Token.Enabled = ptr.To(false) })
+	w.run(time.Minute)
+	w.wantReady(c)
+	if w.secret("shop-sfs-token") != nil || w.sim.LiveTokens(c.Status.ClientKey) != 0 {
+		t.Error("the token is still there")
+	}
+}
+
+func TestSecretsMaySwapTheirNames(t *testing.T) {
+	w := newWorld(t)
+	c := w.newSfsClient("shop")
+	w.settle()
+	update(w, c, func(c *v1alpha1.SfsClient) {
+		c.Spec.Secret.Name, c.Spec.Token.Secret.Name = "shop-sfs-token", "shop-sfs"
+	})
+	w.run(time.Minute)
+	w.wantReady(c)
+	w.tokenOf(c)
+	if s := w.secret("shop-sfs-token"); string(s.Data["clientKey"]) != c.Status.ClientKey || s.Data["token"] != nil {
+		t.Error("the Secret of identifiers is not what it should be")
 	}
 }
 

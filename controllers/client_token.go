@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strconv"
@@ -54,7 +55,11 @@ func (r *ClientReconciler) keepToken(ctx context.Context, p *clientPass, blocked
 		current = nil // whatever its times say, the value is not the one that was published
 	}
 	var failure error
-	if reason := token.Decide(seen, policy, p.now); reason != token.NotDue {
+	reason := token.Decide(seen, policy, p.now)
+	if reason == token.NotDue || reason == token.Requested {
+		r.pending.drop(p.ref) // it has been published after all, or is the very token that somebody wants replaced
+	}
+	if reason != token.NotDue {
 		log.FromContext(ctx).V(1).Info("Token is due", "why", reason)
 		failure = blocked
 		if failure == nil {
@@ -73,10 +78,10 @@ func (r *ClientReconciler) keepToken(ctx context.Context, p *clientPass, blocked
 		// What was asked for has been done, now or by the token that is there.
 		p.client.Status.LastHandledRenewAt = p.client.Annotations[v1alpha1.RenewRequestedAtAnnotation]
 	}
+	if failure == nil {
+		failure = blocked // which keeps the token from being renewed when its time comes
+	}
 	if current != nil {
-		if err := r.removeFormerTokenSecret(ctx, p); err != nil {
-			return p.later(err)
-		}
 		p.recordToken(*current, policy)
 	}
 	p.judgeToken(current, failure)
@@ -117,8 +122,9 @@ func (r *ClientReconciler) observed(p *clientPass, have *published) token.Observ
 	}
 	requested := p.client.Annotations[v1alpha1.RenewRequestedAtAnnotation]
 	return token.Observed{
-		Token:     &token.Token{Issued: issued, Expires: expires, Revision: have.revision, Owner: string(p.client.UID)},
-		Damaged:   !have.intact(tokenKeys),
+		Token: &token.Token{Issued: issued, Expires: expires, Revision: have.revision, Owner: string(p.client.UID)},
+		// The times that count stand in annotations; one that was edited does not fit what it repeats.
+		Damaged:   !have.intact(tokenKeys) || !holds(have, v1alpha1.KeyExpiresAt, expires.Format(time.RFC3339)),
 		Foreign:   p.platform != nil && p.client.Status.ClientKey != "" && !r.isFor(p, have),
 		Requested: requested != "" && requested != have.annotations[v1alpha1.RenewHandledAnnotation],
 	}
@@ -126,8 +132,12 @@ func (r *ClientReconciler) observed(p *clientPass, have *published) token.Observ
 
 // isFor says whether the token was made for this client at this API.
 func (r *ClientReconciler) isFor(p *clientPass, have *published) bool {
-	same := func(key, value string) bool { return string(have.digests[key]) == string(digest(key, []byte(value))) }
-	return same(v1alpha1.KeyClientKey, p.client.Status.ClientKey) && same(v1alpha1.KeyBaseURL, baseURL(p.platform))
+	return holds(have, v1alpha1.KeyClientKey, p.client.Status.ClientKey) && holds(have, v1alpha1.KeyBaseURL, baseURL(p.platform))
+}
+
+// holds says whether a Secret has this value under a key.
+func holds(have *published, key, value string) bool {
+	return bytes.Equal(have.digests[key], digest(key, []byte(value)))
 }
 
 // renew mints a token and publishes it.
@@ -135,16 +145,15 @@ func (r *ClientReconciler) renew(ctx context.Context, p *clientPass, have *publi
 	name := p.client.TokenSecretName()
 	// Nothing is minted that could not be published.
 	if err := r.secrets.mayWrite(have, name); err != nil {
-		return nil, p.retryWrite(ctx, err)
+		return nil, p.wrote(ctx, name, err)
 	}
-	p.urgency = urgencyOf(current, p.now)
 	session, err := p.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
 	limit := func(wait time.Duration) time.Duration { return token.RetryDelay(current, wait, p.now) }
 	var minted mintedToken
-	err = p.try(ctx, step{name: "token", session: session, limit: limit}, func() (err error) {
+	err = p.try(ctx, step{name: "token", session: session, urgent: true, limit: limit}, func() (err error) {
 		minted, err = r.mint(ctx, p)
 		return err
 	})
@@ -152,22 +161,12 @@ func (r *ClientReconciler) renew(ctx context.Context, p *clientPass, have *publi
 		return nil, err
 	}
 	minted.token.Revision = max(revisionOf(have), statusRevision(p.client)) + 1
-	if err := r.secrets.write(ctx, p.client, p.ref, have, tokenSecret(name, p.client, minted)); err != nil {
-		return nil, p.retryWrite(ctx, err)
+	err = r.secrets.write(ctx, p.client, p.ref, have, tokenSecret(name, p.client, minted))
+	if err := p.wrote(ctx, name, err); err != nil {
+		return nil, err
 	}
 	r.pending.drop(p.ref)
-	p.urgency = urgencyRoutine
 	return &minted.token, nil
-}
-
-func urgencyOf(current *token.Token, now time.Time) int {
-	switch {
-	case current == nil:
-		return urgencyMissing
-	case !current.Usable(now):
-		return urgencyExpiring
-	}
-	return urgencyRoutine
 }
 
 func revisionOf(have *published) int64 {
@@ -238,19 +237,12 @@ func tokenSecret(name string, c *v1alpha1.SfsClient, m mintedToken) publication 
 	}}
 }
 
-// removeFormerTokenSecret deletes the Secret of a former name, now that the new one holds a token. Only then does the
-// status name the new one, so that the old one is not forgotten in a crash.
-func (r *ClientReconciler) removeFormerTokenSecret(ctx context.Context, p *clientPass) error {
-	former := p.client.Status.Token
-	if former == nil || former.SecretRef.Name == p.client.TokenSecretName() {
-		return nil
-	}
-	return r.secrets.remove(ctx, p.client, p.ref, former.SecretRef.Name)
-}
-
 // recordToken copies the times of the published token to the status, where kubectl shows them.
 func (p *clientPass) recordToken(current token.Token, policy token.Policy) {
 	renewal := policy.RenewalTime(current)
+	if known := p.client.Status.Token; p.platform == nil && known != nil && known.Revision == current.Revision {
+		return // what the platform says of the margin can not be known, so the times stay as they were
+	}
 	p.client.Status.Token = &v1alpha1.TokenStatus{
 		SecretRef:      v1alpha1.SecretReference{Name: p.client.TokenSecretName()},
 		IssuedTime:     metav1.NewTime(current.Issued),
@@ -266,29 +258,37 @@ func (p *clientPass) recordToken(current token.Token, policy token.Policy) {
 // judgeToken sets TokenValid by what applications can do with the token now, not by how the last attempt to renew it went.
 func (p *clientPass) judgeToken(current *token.Token, failure error) {
 	failed := problemOf(failure)
+	before := conditions.Get(p.client, v1alpha1.TokenValidCondition)
+	deferral := failure != nil && failed == nil && before != nil
 	switch {
-	case current == nil && failed != nil:
-		p.set(v1alpha1.TokenValidCondition, metav1.ConditionFalse, failed.reason, failed.message)
+	case current == nil && deferral && before.Status == metav1.ConditionFalse:
+		p.urgency = urgencyMissing // what was said of the last attempt still holds
 	case current == nil:
-		p.set(v1alpha1.TokenValidCondition, metav1.ConditionFalse, v1alpha1.TokenMissingReason, "no token has been published yet")
+		p.urgency = urgencyMissing
+		if failed == nil {
+			failed = &problem{reason: v1alpha1.TokenMissingReason, message: "no token has been published yet"}
+		}
+		p.set(v1alpha1.TokenValidCondition, metav1.ConditionFalse, failed.reason, failed.message)
 	case current.Usable(p.now):
+		p.urgency = urgencyLiving
 		// It must not be said that all is well for longer than it is.
 		p.wakeIn(p.until(current.Expires.Add(-token.MinRemaining(current.Life()))) + time.Millisecond)
-		p.remarkOnLivingToken(failed, failure)
+		p.remarkOnLivingToken(failed, deferral && before.Status == metav1.ConditionTrue)
 	default:
-		p.urgency = urgencyExpiring
+		p.urgency = urgencyExpired
 		message := "the token is about to expire or has expired, and could not be renewed"
 		if failed != nil {
 			message += ": " + failed.message
-		} else if before := conditions.Get(p.client, v1alpha1.TokenValidCondition); before != nil && before.Reason == v1alpha1.TokenExpiringReason {
-			message = before.Message // the attempt is only deferred: what was said of the last one still holds
+		} else if before != nil && before.Reason == v1alpha1.TokenExpiringReason {
+			message = before.Message // the attempt is only deferred
 		}
 		p.set(v1alpha1.TokenValidCondition, metav1.ConditionFalse, v1alpha1.TokenExpiringReason, message)
 	}
 }
 
-// remarkOnLivingToken says with a token that lives why it will not be renewed, if that is known.
-func (p *clientPass) remarkOnLivingToken(failed *problem, failure error) {
+// remarkOnLivingToken says with a token that lives why it will not be renewed, if that is known. A deferral has nothing new
+// to say.
+func (p *clientPass) remarkOnLivingToken(failed *problem, deferral bool) {
 	if failed == nil {
 		failed = platformProblem(p.platform)
 	}
@@ -296,8 +296,8 @@ func (p *clientPass) remarkOnLivingToken(failed *problem, failure error) {
 	switch {
 	case failed != nil:
 		p.set(v1alpha1.TokenValidCondition, metav1.ConditionTrue, failed.reason, "the token lives, but can not be renewed: "+failed.message)
-	case failure != nil && before != nil && before.Status == metav1.ConditionTrue:
-		// Deferred: nothing is known that was not known before.
+	case deferral:
+		p.set(v1alpha1.TokenValidCondition, metav1.ConditionTrue, before.Reason, before.Message)
 	default:
 		p.set(v1alpha1.TokenValidCondition, metav1.ConditionTrue, v1alpha1.IssuedReason, "the Secret holds a living token, which is renewed in time")
 	}

@@ -9,10 +9,12 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/utils/clock"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/internal/conditions"
 	"github.com/sendforsign/sfs-operator/sendforsign"
 )
 
@@ -44,7 +46,13 @@ type creator struct {
 
 	// unsaved holds keys that SFS returned but that could not be written to the status: SFS may take a while to show in a
 	// lookup what it has made.
-	unsaved *memory[string]
+	unsaved *memory[unsavedKey]
+}
+
+// unsavedKey belongs to one resource; another one of the same name may stand for something else.
+type unsavedKey struct {
+	of  types.UID
+	key string
 }
 
 // creation is one object to be made.
@@ -63,8 +71,8 @@ type creation struct {
 var errNone = errors.New("no such object")
 
 func (c *creator) ensure(ctx context.Context, p *pass, what creation) error {
-	if key, ok := c.unsaved.get(p.ref); ok {
-		return c.bind(ctx, p, what, key, v1alpha1.OriginCreated)
+	if made, ok := c.unsaved.get(p.ref); ok && made.of == p.object.GetUID() {
+		return c.bind(ctx, p, what, made.key, v1alpha1.OriginCreated)
 	}
 	key, err := what.lookup(ctx)
 	switch {
@@ -76,12 +84,18 @@ func (c *creator) ensure(ctx context.Context, p *pass, what creation) error {
 		return err
 	}
 	if intent := *what.intent; intent != nil {
+		if now := c.clock.Now(); intent.StartedAt.After(now) {
+			// It was written by a clock that was ahead. When it really began is not known, so it begins anew.
+			*what.intent = &v1alpha1.CreateIntent{ID: intent.ID, StartedAt: metav1.NewMicroTime(now)}
+			intent = *what.intent
+		}
 		if wait := intent.StartedAt.Add(settlingTime).Sub(c.clock.Now()); wait > 0 {
 			p.wakeIn(wait)
 			return outcomeUnknown(nil)
 		}
 	}
-	started := c.clock.Now()
+	// By the clock on the wall: the other one stands still while a machine sleeps, in which another process may take over.
+	started := c.clock.Now().Round(0)
 	*what.intent = &v1alpha1.CreateIntent{ID: string(uuid.NewUUID()), StartedAt: metav1.NewMicroTime(started)}
 	if err := p.save(ctx); err != nil {
 		return err
@@ -90,7 +104,7 @@ func (c *creator) ensure(ctx context.Context, p *pass, what creation) error {
 }
 
 func (c *creator) create(ctx context.Context, p *pass, what creation, started time.Time) error {
-	late := c.clock.Now().Sub(started)
+	late := c.clock.Now().Round(0).Sub(started)
 	if late > tooLate {
 		return outcomeUnknown(nil) // nothing was sent, but who took over need not know
 	}
@@ -99,10 +113,11 @@ func (c *creator) create(ctx context.Context, p *pass, what creation, started ti
 	key, err := what.create(ctx)
 	switch {
 	case err == nil:
-		c.unsaved.put(p.ref, key)
+		c.unsaved.put(p.ref, unsavedKey{of: p.object.GetUID(), key: key})
 		p.tell(created(key))
 		return c.bind(context.WithoutCancel(ctx), p, what, key, v1alpha1.OriginCreated)
-	case sendforsign.IsUnknownOutcome(err):
+	// A problem comes from before the request, for example because there was no platform token to make it with.
+	case problemOf(err) == nil && sendforsign.IsUnknownOutcome(err):
 		return outcomeUnknown(err)
 	}
 	*what.intent = nil
@@ -123,6 +138,8 @@ func (c *creator) bind(ctx context.Context, p *pass, what creation, key string, 
 	*what.intent = nil
 	if origin == v1alpha1.OriginRecovered {
 		p.tell(recovered(key))
+		// What it looks like at SFS is not known, whatever was known of the one before.
+		conditions.Remove(p.object, v1alpha1.SyncedCondition)
 	}
 	if err := p.save(ctx); err != nil {
 		return err

@@ -26,7 +26,7 @@ type gateVisitors struct {
 
 func newGateVisitors(requestsPerSecond, burst int) *gateVisitors {
 	clk := clocktesting.NewFakePassiveClock(gateStart)
-	return &gateVisitors{clock: clk, gate: newGate(clk, requestsPerSecond, burst), comes: map[ref]time.Time{}}
+	return &gateVisitors{clock: clk, gate: newGate(clk, requestsPerSecond, burst, 1_000_000), comes: map[ref]time.Time{}}
 }
 
 func visitor(i int) ref {
@@ -50,11 +50,12 @@ func (v *gateVisitors) run(t *testing.T, d time.Duration, again bool) {
 			return
 		}
 		v.clock.SetTime(at)
-		switch wait := waitOf(t, v.gate.admit(who)); {
+		switch wait := waitOf(t, v.gate.admit(who, false)); {
 		case wait > 0:
 			v.comes[who] = at.Add(wait)
 		default:
 			v.gate.spend(who)
+			v.gate.leave(who)
 			v.passed = append(v.passed, at)
 			if !again {
 				delete(v.comes, who)
@@ -136,12 +137,12 @@ func TestTheBurstPassesAtOnce(t *testing.T) {
 	t.Parallel()
 	v := newGateVisitors(10, 3)
 	for i := range 3 {
-		if wait := waitOf(t, v.gate.admit(visitor(i))); wait > 0 {
+		if wait := waitOf(t, v.gate.admit(visitor(i), false)); wait > 0 {
 			t.Errorf("visitor %d of a burst of 3 waits for %s", i, wait)
 		}
 	}
 	for i, want := range []time.Duration{100 * time.Millisecond, 200 * time.Millisecond} {
-		if wait := waitOf(t, v.gate.admit(visitor(3+i))); wait.Round(time.Millisecond) != want {
+		if wait := waitOf(t, v.gate.admit(visitor(3+i), false)); wait.Round(time.Millisecond) != want {
 			t.Errorf("the next waits for %s, want %s", wait, want)
 		}
 	}
@@ -150,23 +151,23 @@ func TestTheBurstPassesAtOnce(t *testing.T) {
 func TestASlotIsKept(t *testing.T) {
 	t.Parallel()
 	v := newGateVisitors(1, 1)
-	waitOf(t, v.gate.admit(visitor(0)))
-	first := waitOf(t, v.gate.admit(visitor(1)))
+	waitOf(t, v.gate.admit(visitor(0), false))
+	first := waitOf(t, v.gate.admit(visitor(1), false))
 	if first.Round(time.Millisecond) != time.Second {
 		t.Fatalf("the slot is in %s, want 1 s", first)
 	}
 	// Who asks too early, for whatever reason, neither loses the slot nor takes another one.
 	v.clock.SetTime(gateStart.Add(600 * time.Millisecond))
 	for range 10 {
-		if wait := waitOf(t, v.gate.admit(visitor(1))); wait != first-600*time.Millisecond {
+		if wait := waitOf(t, v.gate.admit(visitor(1), false)); wait != first-600*time.Millisecond {
 			t.Fatalf("the slot is in %s, want it to stay where it is", wait)
 		}
 	}
-	if wait := waitOf(t, v.gate.admit(visitor(2))); wait.Round(time.Millisecond) != 1400*time.Millisecond {
+	if wait := waitOf(t, v.gate.admit(visitor(2), false)); wait.Round(time.Millisecond) != 1400*time.Millisecond {
 		t.Errorf("the next slot is in %s, want 1.4 s", wait)
 	}
 	v.clock.SetTime(gateStart.Add(first))
-	if wait := waitOf(t, v.gate.admit(visitor(1))); wait != 0 {
+	if wait := waitOf(t, v.gate.admit(visitor(1), false)); wait != 0 {
 		t.Errorf("at the slot it still waits for %s", wait)
 	}
 	if len(v.gate.slots) != 1 {
@@ -178,13 +179,13 @@ func TestASlotThatIsForgottenIsNotKept(t *testing.T) {
 	t.Parallel()
 	v := newGateVisitors(1, 1)
 	for i := range 3 {
-		waitOf(t, v.gate.admit(visitor(i)))
+		waitOf(t, v.gate.admit(visitor(i), false))
 	}
 	for i := range 4 {
 		v.gate.forget(visitor(i))
 	}
-	if len(v.gate.slots) != 0 || len(v.gate.admitted) != 0 {
-		t.Errorf("%d slots and %d admissions are kept", len(v.gate.slots), len(v.gate.admitted))
+	if len(v.gate.slots) != 0 || len(v.gate.waiting) != 0 {
+		t.Errorf("%d slots and %d places are kept", len(v.gate.slots), len(v.gate.waiting))
 	}
 }
 
@@ -197,13 +198,13 @@ func TestTheOtherRequestsOfAStepAreAtTheCostOfWhoIsNext(t *testing.T) {
 		5: 500 * time.Millisecond,
 	} {
 		v := newGateVisitors(10, 1)
-		if wait := waitOf(t, v.gate.admit(visitor(0))); wait > 0 {
+		if wait := waitOf(t, v.gate.admit(visitor(0), false)); wait > 0 {
 			t.Fatalf("the first waits for %s", wait)
 		}
 		for range requests {
 			v.gate.spend(visitor(0))
 		}
-		if wait := waitOf(t, v.gate.admit(visitor(1))); wait.Round(time.Millisecond) != want {
+		if wait := waitOf(t, v.gate.admit(visitor(1), false)); wait.Round(time.Millisecond) != want {
 			t.Errorf("after %d requests the next waits for %s, want %s", requests, wait, want)
 		}
 	}
@@ -216,7 +217,7 @@ func TestSlotsOfLongAgoDoNotExceedTheRate(t *testing.T) {
 	v := newGateVisitors(10, 20)
 	const many = 500
 	for i := range many {
-		waitOf(t, v.gate.admit(visitor(i)))
+		waitOf(t, v.gate.admit(visitor(i), false))
 	}
 	v.clock.SetTime(gateStart.Add(time.Hour))
 	v.passed = nil
@@ -231,12 +232,12 @@ func TestA429WithATimePausesForIt(t *testing.T) {
 	v.gate.throttled(17*time.Second, true)
 	for _, at := range []time.Duration{0, 16 * time.Second, 17*time.Second - 1} {
 		v.clock.SetTime(gateStart.Add(at))
-		if wait := waitOf(t, v.gate.admit(visitor(1))); wait != 17*time.Second-at {
+		if wait := waitOf(t, v.gate.admit(visitor(1), false)); wait != 17*time.Second-at {
 			t.Errorf("after %s one waits for %s, want until the end of the pause", at, wait)
 		}
 	}
 	v.clock.SetTime(gateStart.Add(17 * time.Second))
-	if wait := waitOf(t, v.gate.admit(visitor(1))); wait != 0 {
+	if wait := waitOf(t, v.gate.admit(visitor(1), false)); wait != 0 {
 		t.Errorf("after the pause one waits for %s", wait)
 	}
 }
@@ -247,7 +248,7 @@ func TestAShorterPauseDoesNotCutALongerOneShort(t *testing.T) {
 	v.gate.throttled(time.Minute, true)
 	v.gate.throttled(time.Second, true)
 	v.gate.throttled(0, false)
-	if wait := waitOf(t, v.gate.admit(visitor(1))); wait != time.Minute {
+	if wait := waitOf(t, v.gate.admit(visitor(1), false)); wait != time.Minute {
 		t.Errorf("the pause lasts for %s, want a minute", wait)
 	}
 }
@@ -257,7 +258,7 @@ func TestA429WithoutATimePausesForAGrowingOne(t *testing.T) {
 	v := newGateVisitors(10, 20)
 	pauseOnce := func() time.Duration {
 		v.gate.throttled(0, false)
-		wait := waitOf(t, v.gate.admit(visitor(1)))
+		wait := waitOf(t, v.gate.admit(visitor(1), false))
 		v.clock.SetTime(v.clock.Now().Add(wait))
 		return wait
 	}
@@ -287,7 +288,7 @@ func TestManyRefusalsAtATimeAreOnePause(t *testing.T) {
 	for range 16 {
 		v.gate.throttled(0, false)
 	}
-	if wait := waitOf(t, v.gate.admit(visitor(1))); wait != 5*time.Second {
+	if wait := waitOf(t, v.gate.admit(visitor(1), false)); wait != 5*time.Second {
 		t.Errorf("16 refusals of one moment give a pause of %s, want 5 s", wait)
 	}
 }
@@ -306,10 +307,10 @@ func TestAfterAPauseTheWaitingOnesComeBackSpread(t *testing.T) {
 	if len(v.passed) != before {
 		t.Fatalf("%d requests passed in the pause", len(v.passed)-before)
 	}
-	v.run(t, time.Minute, false)
+	v.run(t, 75*time.Second, false)
 	after := v.passed[before:]
 	if len(v.passed) != many {
-		t.Errorf("%d of %d have passed a minute after the pause", len(v.passed), many)
+		t.Errorf("%d of %d have passed 75 s after the pause", len(v.passed), many)
 	}
 	if len(after) > 0 && after[0].Before(paused.Add(time.Minute)) {
 		t.Errorf("the first passed %s after the refusal", after[0].Sub(paused))
@@ -322,19 +323,77 @@ func TestASlotAfterThePauseIsKept(t *testing.T) {
 	t.Parallel()
 	v := newGateVisitors(1, 1)
 	for i := range 11 {
-		waitOf(t, v.gate.admit(visitor(i)))
+		waitOf(t, v.gate.admit(visitor(i), true))
 	}
 	v.gate.throttled(5*time.Second, true)
 	for _, i := range []int{2, 10} {
-		if wait := waitOf(t, v.gate.admit(visitor(i))); wait < 5*time.Second {
+		if wait := waitOf(t, v.gate.admit(visitor(i), true)); wait < 5*time.Second {
 			t.Errorf("in the pause visitor %d waits for %s, want at least until its end", i, wait)
 		}
 	}
 	v.clock.SetTime(gateStart.Add(5 * time.Second))
-	if wait := waitOf(t, v.gate.admit(visitor(10))); wait.Round(time.Millisecond) != 5*time.Second {
+	if wait := waitOf(t, v.gate.admit(visitor(10), true)); wait.Round(time.Millisecond) != 5*time.Second {
 		t.Errorf("after the pause the slot is in %s, want 5 s as before", wait)
 	}
-	if wait := waitOf(t, v.gate.admit(visitor(2))); wait < 5*time.Second {
+	if wait := waitOf(t, v.gate.admit(visitor(2), true)); wait < 5*time.Second {
 		t.Errorf("a slot in the pause is given anew in %s, want it after those that were given", wait)
+	}
+}
+
+func TestWhatIsUrgentDoesNotWaitBehindWhatIsNot(t *testing.T) {
+	t.Parallel()
+	v := newGateVisitors(10, 20)
+	for i := range 5000 {
+		waitOf(t, v.gate.admit(visitor(i), false))
+	}
+	if wait := waitOf(t, v.gate.admit(visitor(9999), true)); wait > horizon+200*time.Millisecond {
+		t.Errorf("what is urgent waits for %s behind 5000 others, want at most %s", wait, horizon)
+	}
+}
+
+func TestAllGetTheirTurn(t *testing.T) {
+	t.Parallel()
+	const many = 3000
+	v := newGateVisitors(10, 20)
+	v.arrive(many)
+	v.run(t, 6*time.Minute, false)
+	wantRate(t, v.passed, 10, 20)
+	if len(v.passed) != many {
+		t.Errorf("%d of %d passed in the time of %d requests", len(v.passed), many, 10*360)
+	}
+}
+
+func TestOnlySoManyAreInsideAtATime(t *testing.T) {
+	t.Parallel()
+	g := newGate(clocktesting.NewFakePassiveClock(gateStart), 1000, 1000, 2)
+	for i := range 2 {
+		if wait := waitOf(t, g.admit(visitor(i), true)); wait > 0 {
+			t.Fatalf("visitor %d waits for %s", i, wait)
+		}
+	}
+	if wait := waitOf(t, g.admit(visitor(2), true)); wait != crowded {
+		t.Errorf("the third waits for %s, want %s", wait, crowded)
+	}
+	g.leave(visitor(0))
+	if wait := waitOf(t, g.admit(visitor(2), true)); wait > 0 {
+		t.Errorf("after one has left, the third waits for %s", wait)
+	}
+}
+
+func TestAnAccountThatDoesNotAnswerIsTriedByOneAtATime(t *testing.T) {
+	t.Parallel()
+	g := newGate(clocktesting.NewFakePassiveClock(gateStart), 1000, 1000, 8)
+	for range deafAfter {
+		g.silent()
+	}
+	if wait := waitOf(t, g.admit(visitor(0), true)); wait > 0 {
+		t.Fatalf("the one who tries waits for %s", wait)
+	}
+	if wait := waitOf(t, g.admit(visitor(1), true)); wait != deaf {
+		t.Errorf("the next waits for %s, want %s", wait, deaf)
+	}
+	g.passed()
+	if wait := waitOf(t, g.admit(visitor(1), true)); wait > 0 {
+		t.Errorf("after an answer the next waits for %s", wait)
 	}
 }

@@ -216,6 +216,18 @@ func TestTheProcessReactsToWhatOthersChange(t *testing.T) {
 		w.newSfsClient("late")
 		w.await(&v1alpha1.SfsClientUserList{}, 1, "Ready", isReady)
 	})
+	w.step("a namespace that is served again brings clients and users back", func(*testing.T) {
+		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespace}}
+		update(w, w.sfsPlatform(), func(p *v1alpha1.SfsPlatform) { p.Spec.AllowedNamespaces = selects(w) })
+		refused := func(o client.Object) bool {
+			ready := conditions.Get(o.(object), v1alpha1.ReadyCondition)
+			return ready != nil && ready.Reason == v1alpha1.NamespaceNotAllowedReason
+		}
+		w.await(&v1alpha1.SfsClientUserList{}, 1, "refused", refused)
+		update(w, namespace, func(n *corev1.Namespace) { n.Labels["sfs"] = "yes" })
+		w.await(&v1alpha1.SfsClientUserList{}, 1, "Ready", isReady)
+		w.await(&v1alpha1.SfsClientList{}, 2, "Ready", isReady)
+	})
 	w.step("new credentials are taken up", func(*testing.T) {
 		fresh := w.sim.RotateCredentials()
 		update(w, w.credentials(fresh), func(s *corev1.Secret) { s.Data = map[string][]byte{"apiKey": []byte("x"), "secret": []byte("y")} })

@@ -5,7 +5,7 @@ package controllers
 
 import "sync"
 
-// memory keeps something for each resource while this process lives. It only saves work: nothing depends on it.
+// memory keeps something for each resource while this process lives. What is lost with it can be found out again.
 type memory[T any] struct {
 	mu sync.Mutex
 	of map[ref]T

@@ -13,6 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -33,6 +34,7 @@ type pass struct {
 	ref      ref
 	object   object
 	now      time.Time
+	clock    clock.PassiveClock
 	client   client.Client
 	recorder events.EventRecorder
 	attempts *attempts
@@ -41,18 +43,20 @@ type pass struct {
 	wake     time.Duration
 	urgency  int
 	happened []happening
+	resting  bool // the user has stopped the work on this resource
 }
 
 // Urgency of the next pass of a resource. Work that is due soon goes before work that can wait. A priority is always set:
 // the queue gives each resource of the first list a low one, which it would keep, and so never be served under overload.
 const (
-	urgencyRoutine  = 0
-	urgencyMissing  = 50  // nothing has been published yet
-	urgencyExpiring = 100 // an application is about to lose its token
+	urgencyRoutine = 0
+	urgencyMissing = 50  // nothing has been published yet
+	urgencyExpired = 60  // an application has lost its token
+	urgencyLiving  = 100 // an application has a token, and must not lose it
 )
 
-func newPass(r ref, o object, now time.Time, c client.Client, recorder events.EventRecorder, a *attempts) *pass {
-	return &pass{ref: r, object: o, now: now, client: c, recorder: recorder, attempts: a, saved: copyOf(o)}
+func newPass(r ref, o object, clk clock.PassiveClock, c client.Client, recorder events.EventRecorder, a *attempts) *pass {
+	return &pass{ref: r, object: o, now: clk.Now(), clock: clk, client: c, recorder: recorder, attempts: a, saved: copyOf(o)}
 }
 
 func copyOf(o object) object { return o.DeepCopyObject().(object) }
@@ -80,6 +84,8 @@ type step struct {
 	// the one before.
 	circumstances string
 	session       *session
+	// urgent is what gives a token to an application: nothing else matters as much to it.
+	urgent bool
 	// limit, which may be nil, shortens the wait after a failure.
 	limit func(time.Duration) time.Duration
 }
@@ -98,10 +104,11 @@ func (p *pass) try(ctx context.Context, s step, do func() error) error {
 	if err := p.attempts.due(key); err != nil {
 		return p.later(err)
 	}
-	if err := s.session.gate.admit(p.ref); err != nil {
+	if err := s.session.gate.admit(p.ref, s.urgent); err != nil {
 		return p.later(err)
 	}
 	err := explain(do())
+	s.session.gate.leave(p.ref)
 	failed := problemOf(err)
 	switch {
 	case err == nil:
@@ -123,13 +130,23 @@ func logFailure(ctx context.Context, step string, failed *problem) {
 	log.FromContext(ctx).Info("Step failed", "step", step, "reason", failed.reason, "error", failed.Error())
 }
 
-// retryWrite says when a Secret that could not be written is tried again.
-func (p *pass) retryWrite(ctx context.Context, err error) error {
+// wrote notes how the write of a Secret went, and says when one that failed is tried again.
+func (p *pass) wrote(ctx context.Context, name string, err error) error {
+	key := p.key(step{name: "secret " + name})
 	if failed := problemOf(err); failed != nil {
-		logFailure(ctx, "secret", failed)
-		p.wakeIn(p.attempts.failed(p.key(step{name: "secret"}), failed.pace, nil))
+		logFailure(ctx, key.step, failed)
+		p.wakeIn(p.attempts.failed(key, failed.pace, nil))
+	} else if err == nil {
+		p.attempts.succeeded(key)
 	}
 	return p.later(err)
+}
+
+// isNewlyReady says whether this pass brings the resource to where its spec wants it, after a change of the spec.
+func (p *pass) isNewlyReady() bool {
+	ready := conditions.Get(p.saved, v1alpha1.ReadyCondition)
+	return p.object.GetGeneration() > 1 &&
+		(ready == nil || ready.Status != metav1.ConditionTrue || ready.ObservedGeneration != p.object.GetGeneration())
 }
 
 // later notes when a deferred step wants to be taken up.
@@ -149,7 +166,13 @@ func (p *pass) report(conditionType, goodReason, goodMessage string, err error) 
 	case err == nil:
 		p.set(conditionType, metav1.ConditionTrue, goodReason, goodMessage)
 	case failed != nil:
-		p.set(conditionType, metav1.ConditionFalse, failed.reason, failed.message)
+		message := failed.message
+		before := conditions.Get(p.object, conditionType)
+		if failed.reason == v1alpha1.RequestRefusedReason && before != nil && before.Reason == failed.reason &&
+			before.ObservedGeneration == p.object.GetGeneration() {
+			message = before.Message // SFS may put another number into it each time
+		}
+		p.set(conditionType, metav1.ConditionFalse, failed.reason, message)
 	}
 }
 
@@ -163,8 +186,8 @@ func (p *pass) summarize(types ...string) {
 			p.set(t, metav1.ConditionUnknown, v1alpha1.ProgressingReason, "the work has begun")
 			c = conditions.Get(p.object, t)
 		}
-		if c.Status != metav1.ConditionTrue && blocking == nil {
-			blocking = c.DeepCopy()
+		if blocking == nil {
+			blocking = p.blocking(c)
 		}
 		if c.Status == metav1.ConditionTrue && remark == nil && ails(c.Reason) {
 			remark = c.DeepCopy()
@@ -188,6 +211,17 @@ func (p *pass) summarize(types ...string) {
 	}
 	// Ready and its companions are derived anew each time; what they said before must not move their times.
 	p.keepTransitionTimes()
+}
+
+// blocking returns what a condition has against Ready, or nil.
+func (p *pass) blocking(c *metav1.Condition) *metav1.Condition {
+	if c.Status != metav1.ConditionTrue {
+		return c.DeepCopy()
+	}
+	if c.ObservedGeneration != p.object.GetGeneration() && !p.resting {
+		return &metav1.Condition{Reason: v1alpha1.ProgressingReason, Message: "the change of the spec has not been carried out yet"}
+	}
+	return nil
 }
 
 func suspended() *problem {
@@ -273,7 +307,16 @@ func (p *pass) finish(ctx context.Context, err error) (ctrl.Result, error) {
 	if err := errors.Join(unsettled(err), unsettled(saveErr)); err != nil {
 		return ctrl.Result{Priority: ptr.To(p.urgency)}, err
 	}
-	return ctrl.Result{RequeueAfter: p.wake, Priority: ptr.To(p.urgency)}, nil
+	return p.result(), nil
+}
+
+// result asks for the next pass. What was wished for is counted from the beginning of this one, which may have taken long.
+func (p *pass) result() ctrl.Result {
+	wait := p.wake
+	if wait > 0 {
+		wait = max(wait-p.clock.Now().Sub(p.now), time.Millisecond)
+	}
+	return ctrl.Result{RequeueAfter: wait, Priority: ptr.To(p.urgency)}
 }
 
 // unsettled returns the errors that neither a condition nor a wish to come back has dealt with.

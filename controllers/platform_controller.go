@@ -62,7 +62,7 @@ func (r *PlatformReconciler) Reconcile(ctx context.Context, req ctrl.Request) (c
 	if !platform.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, nil
 	}
-	p := &platformPass{pass: newPass(who, platform, r.clock.Now(), r.client, r.recorder, r.attempts), platform: platform}
+	p := &platformPass{pass: newPass(who, platform, r.clock, r.client, r.recorder, r.attempts), platform: platform}
 	return p.finish(ctx, r.reconcile(ctx, p))
 }
 
@@ -106,10 +106,12 @@ func (r *PlatformReconciler) verify(ctx context.Context, p *platformPass, s *ses
 		// It is so also while an older platform token still serves. The session sets the pace of the attempts.
 		err = refusal
 		p.wakeIn(wait)
-	} else if err != nil {
+	} else if err == nil {
+		p.attempts.succeeded(key)
+	} else if err = p.later(explain(err)); problemOf(err) != nil {
 		p.wakeIn(p.attempts.failed(key, fast, nil))
 	} else {
-		p.attempts.succeeded(key)
+		return err // a pause that SFS asked for
 	}
 	err = explain(err)
 	if failed := problemOf(err); failed == nil || needsPerson(failed.reason) {

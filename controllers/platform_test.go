@@ -219,6 +219,18 @@ func TestA429PausesThePlatform(t *testing.T) {
 	}
 }
 
+func TestAPlatformIsNotVerifiedInAPause(t *testing.T) {
+	w := newWorld(t)
+	w.sim.Inject(sfstest.Fault{Times: 1, Status: 429, Header: map[string][]string{"Retry-After": {"3000"}}})
+	w.newSfsClient("shop")
+	w.run(49 * time.Minute)
+	if n := len(w.sim.Calls()); n != 1 {
+		t.Errorf("%d calls in a pause that SFS asked for, want only the one that was throttled", n)
+	}
+	w.run(2 * time.Minute)
+	w.wantReady(w.sfsPlatform())
+}
+
 func TestARateLimitIsKept(t *testing.T) {
 	w := newWorld(t)
 	update(w, w.sfsPlatform(), func(p *v1alpha1.SfsPlatform) { p.Spec.RateLimit = v1alpha1.RateLimit{RequestsPerSecond: 2, Burst: 1} })

@@ -109,6 +109,7 @@ type published struct {
 	annotations map[string]string
 	labelled    bool
 	controlled  bool // by the owner who asked
+	former      bool // controlled by a resource of the same kind and name that is gone
 	revision    int64
 }
 
@@ -137,7 +138,7 @@ func (s *Secrets) observe(ctx context.Context, owner ref, uid types.UID, name st
 	err := s.cached.Get(ctx, key, &secret)
 	switch {
 	case err == nil && (!wrote || secret.Annotations[v1alpha1.ContentHashAnnotation] == last):
-		return seen(&secret, uid), nil
+		return seen(&secret, owner, uid), nil
 	case client.IgnoreNotFound(err) != nil:
 		return nil, fmt.Errorf("reading Secret %s: %w", key, err)
 	}
@@ -156,10 +157,10 @@ func (s *Secrets) observe(ctx context.Context, owner ref, uid types.UID, name st
 		return nil, err
 	}
 	s.remember(owner, name, secret.Annotations[v1alpha1.ContentHashAnnotation])
-	return seen(&secret, uid), nil
+	return seen(&secret, owner, uid), nil
 }
 
-func seen(secret *corev1.Secret, owner types.UID) *published {
+func seen(secret *corev1.Secret, who ref, owner types.UID) *published {
 	revision, _ := strconv.ParseInt(secret.Annotations[v1alpha1.RevisionAnnotation], 10, 64) // 0 where there is none
 	controller := metav1.GetControllerOf(secret)
 	return &published{
@@ -168,6 +169,7 @@ func seen(secret *corev1.Secret, owner types.UID) *published {
 		annotations: secret.Annotations,
 		labelled:    secret.Labels[v1alpha1.ManagedByLabel] == v1alpha1.ManagedByValue,
 		controlled:  controller != nil && controller.UID == owner,
+		former:      controller != nil && controller.UID != owner && controller.Kind == who.kind && controller.Name == who.name,
 		revision:    revision,
 	}
 }
@@ -197,7 +199,10 @@ func (s *Secrets) write(ctx context.Context, owner client.Object, who ref, have 
 	}
 	maps.Copy(annotations, want.annotations)
 	apply := corev1ac.Secret(want.name, owner.GetNamespace()).
-		WithLabels(map[string]string{v1alpha1.ManagedByLabel: v1alpha1.ManagedByValue}).
+		WithLabels(map[string]string{
+			v1alpha1.ManagedByLabel: v1alpha1.ManagedByValue,
+			v1alpha1.OwnerLabel:     string(owner.GetUID()),
+		}).
 		// blockOwnerDeletion stays unset: it would have the Secret deleted before its owner under foreground deletion, and
 		// then the token in it could no longer be revoked.
 		WithOwnerReferences(metav1ac.OwnerReference().
@@ -224,6 +229,13 @@ func (s *Secrets) write(ctx context.Context, owner client.Object, who ref, have 
 func (s *Secrets) mayWrite(have *published, name string) error {
 	if have == nil || have.controlled {
 		return nil
+	}
+	if have.former {
+		return &problem{
+			reason:  v1alpha1.ProgressingReason,
+			message: fmt.Sprintf("Secret %s belongs to the former resource of this name and waits for the garbage collector", name),
+			pace:    fast,
+		}
 	}
 	return &problem{
 		reason: v1alpha1.SecretConflictReason,
@@ -282,6 +294,42 @@ func (s *Secrets) remove(ctx context.Context, owner client.Object, who ref, name
 	}
 	s.forgetOne(who, name)
 	return nil
+}
+
+// sweep deletes the Secrets of an owner but those of the given names.
+func (s *Secrets) sweep(ctx context.Context, owner client.Object, who ref, keep ...string) error {
+	names, err := s.owned(ctx, owner, who)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if slices.Contains(keep, name) {
+			continue
+		}
+		if err := s.remove(ctx, owner, who, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// owned returns the names of the Secrets that an owner has or may have: those in the cache, and those that were written
+// and that a cache that is behind does not show yet.
+func (s *Secrets) owned(ctx context.Context, owner client.Object, who ref) ([]string, error) {
+	var secrets corev1.SecretList
+	if err := s.cached.List(ctx, &secrets, client.InNamespace(owner.GetNamespace()), client.MatchingLabels{v1alpha1.OwnerLabel: string(owner.GetUID())}); err != nil {
+		return nil, fmt.Errorf("listing Secrets: %w", err)
+	}
+	names := map[string]bool{}
+	for i := range secrets.Items {
+		names[secrets.Items[i].Name] = true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name := range s.written[who] {
+		names[name] = true
+	}
+	return slices.Sorted(maps.Keys(names)), nil
 }
 
 func (s *Secrets) lastWritten(owner ref, name string) (string, bool) {

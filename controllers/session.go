@@ -41,6 +41,7 @@ type Sessions struct {
 	namespace string
 	clock     clock.PassiveClock
 	transport func(http.RoundTripper) http.RoundTripper
+	width     int // steps at a time for one account
 	// changed is told the name of a platform whose credentials have been refused or accepted again.
 	changed func(platform string)
 
@@ -176,7 +177,7 @@ func (s *Sessions) connect(details sessionDetails, credentials sendforsign.Crede
 		details:     details,
 		api:         api,
 		credentials: credentials,
-		gate:        newGate(s.clock, orDefault(details.requestsPerSecond, defaultRequestsPerSecond), orDefault(details.burst, defaultBurst)),
+		gate:        newGate(s.clock, orDefault(details.requestsPerSecond, defaultRequestsPerSecond), orDefault(details.burst, defaultBurst), s.width),
 		verdict:     &verdict{clock: s.clock},
 	}
 	made.clients = &snapshot{clock: s.clock}
@@ -305,7 +306,7 @@ func (s *session) circumstances() string {
 
 func (s *session) mintPlatformToken(ctx context.Context) (token.Minted[sendforsign.Secret], error) {
 	var none token.Minted[sendforsign.Secret]
-	if err := s.verdict.standing(); err != nil {
+	if err := errors.Join(s.gate.paused(), s.verdict.standing()); err != nil {
 		return none, err
 	}
 	made, err := s.api.CreatePlatformToken(ctx, s.credentials)
@@ -325,9 +326,12 @@ func (s *session) mintPlatformToken(ctx context.Context) (token.Minted[sendforsi
 
 // note passes what an answer says of the rate on to the gate.
 func (s *session) note(err error) {
-	if sendforsign.IsThrottled(err) {
+	switch {
+	case sendforsign.IsThrottled(err):
 		s.gate.throttled(sendforsign.RetryAfter(err))
-	} else if err == nil {
+	case sendforsign.IsNotSent(err), sendforsign.IsUnknownOutcome(err):
+		s.gate.silent()
+	case err == nil:
 		s.gate.passed()
 	}
 }
@@ -375,9 +379,9 @@ type snapshot struct {
 // snapshotAge is how old a snapshot may be. It serves to notice duplicates that were made by others, long ago.
 const snapshotAge = 30 * time.Second
 
-// clientKeys returns the keys of all clients of the account that have this customKey.
-func (s *session) clientKeys(ctx context.Context, who ref, customKey string) ([]string, error) {
-	if keys, fresh := s.clients.read(customKey); fresh {
+// clientKeys returns the keys of all clients of the account that have this customKey, as of not longer ago than maxAge.
+func (s *session) clientKeys(ctx context.Context, who ref, customKey string, maxAge time.Duration) ([]string, error) {
+	if keys, age := s.clients.read(customKey); age < maxAge {
 		return keys, nil
 	}
 	_, err, _ := s.clients.loading.Do("", func() (any, error) {
@@ -402,10 +406,10 @@ func (s *session) clientKeys(ctx context.Context, who ref, customKey string) ([]
 
 func (s *session) clock() clock.PassiveClock { return s.gate.clock }
 
-func (s *snapshot) read(customKey string) (keys []string, fresh bool) {
+func (s *snapshot) read(customKey string) (keys []string, age time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.byCustomKey[customKey], s.byCustomKey != nil && s.clock.Now().Sub(s.taken) < snapshotAge
+	return s.byCustomKey[customKey], s.clock.Now().Sub(s.taken)
 }
 
 func (s *snapshot) write(taken time.Time, all []sendforsign.Client) {

@@ -64,7 +64,9 @@ func newReconcilers(c client.Client, secrets, live client.Reader, o Options) rec
 	changed := make(chan event.GenericEvent, 1024)
 	sessions := &Sessions{
 		cached: secrets, live: live, namespace: o.Namespace, clock: o.Clock, transport: o.Transport,
-		open: map[string]*session{},
+		// Two accounts that do not answer can not take all workers, and one that is known to be away takes only one.
+		width: (o.Concurrency + 1) / 2,
+		open:  map[string]*session{},
 		changed: func(platform string) {
 			about := &v1alpha1.SfsPlatform{}
 			about.Name = platform
@@ -75,7 +77,7 @@ func newReconcilers(c client.Client, secrets, live client.Reader, o Options) rec
 		},
 	}
 	writer := &Secrets{cached: secrets, live: live, writer: c, written: map[ref]map[string]string{}}
-	maker := &creator{clock: o.Clock, unsaved: newMemory[string]()}
+	maker := &creator{clock: o.Clock, unsaved: newMemory[unsavedKey]()}
 	tried := newAttempts(o.Clock)
 	return reconcilers{
 		platforms: &PlatformReconciler{client: c, clock: o.Clock, sessions: sessions, attempts: tried, changed: changed},

@@ -43,7 +43,7 @@ func (p *tenantPass) connect(ctx context.Context) (*session, error) {
 // syncProfile has what SFS holds compared with the spec, when the spec has changed or somebody asks for it.
 func (p *tenantPass) syncProfile(ctx context.Context, compare func(context.Context) error) error {
 	requested := p.object.GetAnnotations()[v1alpha1.ReconcileRequestedAtAnnotation]
-	if p.isSynced() && requested == *p.at.handled {
+	if p.isSynced() && (requested == "" || requested == *p.at.handled) {
 		return nil
 	}
 	session, err := p.connect(ctx)
@@ -51,10 +51,17 @@ func (p *tenantPass) syncProfile(ctx context.Context, compare func(context.Conte
 		// A new request does not wait for the pause after an old failure.
 		err = p.try(ctx, step{name: "profile", circumstances: requested, session: session}, func() error { return compare(ctx) })
 	}
-	if err == nil {
+	failed := problemOf(err)
+	switch {
+	case err == nil:
 		p.synced()
+		return nil
+	case failed != nil && !needsPerson(failed.reason) && p.isSynced():
+		// It was so when SFS was last asked, and nobody has asked for anything else.
+		p.set(v1alpha1.SyncedCondition, metav1.ConditionTrue, failed.reason, "it was as the spec asks for, but can not be compared now: "+failed.message)
+		return err
 	}
-	p.report(v1alpha1.SyncedCondition, v1alpha1.InSyncReason, inSync, err)
+	p.report(v1alpha1.SyncedCondition, "", "", err)
 	return err
 }
 
@@ -70,8 +77,15 @@ func (p *tenantPass) isSynced() bool {
 func (p *tenantPass) synced() {
 	now := metav1.NewTime(p.now)
 	*p.at.time = &now
-	*p.at.handled = p.object.GetAnnotations()[v1alpha1.ReconcileRequestedAtAnnotation]
+	if requested := p.object.GetAnnotations()[v1alpha1.ReconcileRequestedAtAnnotation]; requested != "" {
+		*p.at.handled = requested
+	}
 	p.set(v1alpha1.SyncedCondition, metav1.ConditionTrue, v1alpha1.InSyncReason, inSync)
+}
+
+// identityKeys are the keys that a Secret of identifiers may have.
+var identityKeys = []string{
+	v1alpha1.KeyClientKey, v1alpha1.KeyEnvClientKey, v1alpha1.KeyUserKey, v1alpha1.KeyEnvUserKey, v1alpha1.KeyBaseURL,
 }
 
 // differing returns what is wanted where that is something and not what there is.

@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -60,11 +61,12 @@ func (r *UserReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.
 		return ctrl.Result{}, nil
 	}
 	p := &userPass{user: u, tenantPass: &tenantPass{
-		pass:     newPass(who, u, r.clock.Now(), r.client, r.recorder, r.attempts),
+		pass:     newPass(who, u, r.clock, r.client, r.recorder, r.attempts),
 		sessions: r.sessions,
 		at:       comparison{time: &u.Status.LastSyncTime, handled: &u.Status.LastHandledReconcileAt},
 	}}
 	if u.IsSuspended() {
+		p.resting = true
 		u.Status.ObservedGeneration = u.Generation
 		p.summarize(v1alpha1.SyncedCondition, v1alpha1.SecretReadyCondition)
 		p.remarkSuspended()
@@ -82,7 +84,14 @@ func (r *UserReconciler) reconcile(ctx context.Context, p *userPass) error {
 		p.report(v1alpha1.SyncedCondition, "", "", err)
 		return err
 	}
-	return firstUnsettled([]error{p.syncProfile(ctx, func(ctx context.Context) error { return r.compareProfile(ctx, p) }), r.publishIdentity(ctx, p)})
+	failed := []error{
+		p.syncProfile(ctx, func(ctx context.Context) error { return r.compareProfile(ctx, p) }),
+		r.publishIdentity(ctx, p),
+	}
+	if err := errors.Join(failed...); err != nil || !p.isNewlyReady() {
+		return firstUnsettled(failed)
+	}
+	return p.later(r.secrets.sweep(ctx, p.user, p.ref, p.user.SecretName()))
 }
 
 // identify makes sure that the client is there and that the user has a userKey.
@@ -133,6 +142,7 @@ func (r *UserReconciler) setup(mgr ctrl.Manager, concurrency int) error {
 		Owns(&corev1.Secret{}, builder.WithPredicates(changedByOthers())).
 		Watches(&v1alpha1.SfsClient{}, handler.EnqueueRequestsFromMapFunc(r.usersOfClient), builder.WithPredicates(clientKeyChanged())).
 		Watches(&v1alpha1.SfsPlatform{}, handler.EnqueueRequestsFromMapFunc(r.usersOfPlatform), builder.WithPredicates(platformChanged())).
+		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.usersInNamespace), builder.WithPredicates(labelsChanged())).
 		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: rateLimiter()}).
 		Complete(r)
 }
@@ -140,6 +150,10 @@ func (r *UserReconciler) setup(mgr ctrl.Manager, concurrency int) error {
 func (r *UserReconciler) usersOfClient(ctx context.Context, c client.Object) []ctrl.Request {
 	return requestsFor(ctx, r.client, &v1alpha1.SfsClientUserList{},
 		client.InNamespace(c.GetNamespace()), client.MatchingFields{clientIndex: c.GetName()})
+}
+
+func (r *UserReconciler) usersInNamespace(ctx context.Context, ns client.Object) []ctrl.Request {
+	return requestsFor(ctx, r.client, &v1alpha1.SfsClientUserList{}, client.InNamespace(ns.GetName()))
 }
 
 func (r *UserReconciler) usersOfPlatform(ctx context.Context, platform client.Object) []ctrl.Request {

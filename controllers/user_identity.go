@@ -7,7 +7,10 @@ import (
 	"context"
 	"fmt"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/internal/conditions"
 	"github.com/sendforsign/sfs-operator/sendforsign"
 )
 
@@ -16,6 +19,7 @@ import (
 func (r *UserReconciler) bind(ctx context.Context, p *userPass) error {
 	status := &p.user.Status
 	if status.UserKey != "" && status.ClientKey == p.owner.Status.ClientKey {
+		r.creator.unsaved.drop(p.ref)
 		return nil
 	}
 	session, err := p.connect(ctx)
@@ -74,6 +78,9 @@ func userWith(users []sendforsign.User, customKey string) (string, error) {
 // bindDefault finds the default user. The profile step then gives it this resource's customKey, by which it is found
 // when the cluster is rebuilt: SFS says only when a client is made which user is the default one.
 func (r *UserReconciler) bindDefault(ctx context.Context, p *userPass) error {
+	if err := r.yieldToOlder(ctx, p); err != nil {
+		return err
+	}
 	users, err := r.list(ctx, p)
 	if err != nil {
 		return err
@@ -86,18 +93,47 @@ func (r *UserReconciler) bindDefault(ctx context.Context, p *userPass) error {
 		return err
 	}
 	p.user.Status.UserKey, p.user.Status.ClientKey, p.user.Status.Origin = key, p.owner.Status.ClientKey, v1alpha1.OriginRecovered
+	// Nobody has given it this resource's profile yet.
+	conditions.Remove(p.user, v1alpha1.SyncedCondition)
 	p.tell(bound(key))
 	return p.save(ctx)
+}
+
+// yieldToOlder lets the oldest of several resources have the default user.
+func (r *UserReconciler) yieldToOlder(ctx context.Context, p *userPass) error {
+	var users v1alpha1.SfsClientUserList
+	if err := r.client.List(ctx, &users, client.InNamespace(p.user.Namespace), client.MatchingFields{clientIndex: p.owner.Name}); err != nil {
+		return fmt.Errorf("listing the users: %w", err)
+	}
+	for i := range users.Items {
+		if other := &users.Items[i]; other.Spec.Default && other.UID != p.user.UID && isOlder(other, p.user) {
+			return defaultUserTaken(other.Name)
+		}
+	}
+	return nil
+}
+
+// isOlder is for two resources of one namespace.
+func isOlder(a, b client.Object) bool {
+	created := a.GetCreationTimestamp().Compare(b.GetCreationTimestamp().Time)
+	return created < 0 || created == 0 && a.GetName() < b.GetName()
+}
+
+func defaultUserTaken(by string) error {
+	return &problem{
+		reason:  v1alpha1.DefaultUserUnknownReason,
+		message: fmt.Sprintf("the default user of the client belongs to another SfsClientUser with default: true, %s", by),
+		pace:    slow,
+	}
 }
 
 func unclaimedDefault(users []sendforsign.User, known string) (string, error) {
 	for _, user := range users {
 		if user.UserKey == known && user.CustomKey != "" {
 			return "", &problem{
-				reason: v1alpha1.DefaultUserUnknownReason,
-				message: fmt.Sprintf("the default user of the client has the customKey %s already; is there another SfsClientUser with default: true?",
-					user.CustomKey),
-				pace: slow,
+				reason:  v1alpha1.DefaultUserUnknownReason,
+				message: fmt.Sprintf("the default user of the client has another customKey already at SFS: %s", user.CustomKey),
+				pace:    slow,
 			}
 		}
 	}

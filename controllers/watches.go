@@ -90,16 +90,38 @@ func specOrAnnotationChanged() predicate.Predicate {
 	}))
 }
 
-// changedByOthers lets no write of a Secret by the operator through: each of those counts the revision up.
+// changedByOthers lets no write of a Secret by the operator through: each of those counts the revision up, and leaves the
+// Secret as the operator wants it.
 func changedByOthers() predicate.Predicate {
 	revision := func(o client.Object) int64 {
 		n, _ := strconv.ParseInt(o.GetAnnotations()[v1alpha1.RevisionAnnotation], 10, 64) // 0 where there is none
 		return n
 	}
-	p := updated(func(before, after client.Object) bool { return revision(after) <= revision(before) })
+	p := updated(func(before, after client.Object) bool {
+		return revision(after) <= revision(before) || !isUntouched(after)
+	})
 	// The resource itself has been looked at when its Secret appears: it made it, or is in the first list as well.
 	p.CreateFunc = func(event.CreateEvent) bool { return false }
 	return p
+}
+
+// isUntouched says whether a Secret, as the cache holds it, is as the operator wrote it. A watch that was interrupted may
+// show in one step what the operator wrote and what somebody did to it after that.
+func isUntouched(o client.Object) bool {
+	secret, ok := o.(*corev1.Secret)
+	if !ok {
+		return false
+	}
+	keys := tokenKeys
+	if _, isToken := secret.Annotations[v1alpha1.IssuedAtAnnotation]; !isToken {
+		keys = nil
+		for _, key := range identityKeys {
+			if _, has := secret.Data[key]; has {
+				keys = append(keys, key)
+			}
+		}
+	}
+	return seen(secret, ref{}, "").intact(keys)
 }
 
 // platformChanged lets through what may let a client go on, or makes it say something else.

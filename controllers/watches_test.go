@@ -35,10 +35,17 @@ func checkUpdates(t *testing.T, p predicate.Predicate, cases map[string]updateCa
 }
 
 func revisionedSecret(revision string, data string) *corev1.Secret {
-	s := &corev1.Secret{Data: map[string][]byte{"token": []byte(data)}}
+	s := &corev1.Secret{Data: map[string][]byte{"clientKey": []byte(data)}}
+	s.Labels = map[string]string{v1alpha1.ManagedByLabel: v1alpha1.ManagedByValue}
+	s.Annotations = map[string]string{v1alpha1.ContentHashAnnotation: contentHash(s.Data, []string{"clientKey"})}
 	if revision != "" {
-		s.Annotations = map[string]string{v1alpha1.RevisionAnnotation: revision}
+		s.Annotations[v1alpha1.RevisionAnnotation] = revision
 	}
+	return s
+}
+
+func tampered(s *corev1.Secret) *corev1.Secret {
+	s.Data["clientKey"] = []byte("z")
 	return s
 }
 
@@ -57,6 +64,9 @@ func TestChangedByOthers(t *testing.T) {
 		},
 		"the first write of the operator": {
 			reason: "the Secret was there before", before: revisionedSecret("", "a"), after: revisionedSecret("1", "b"), want: false,
+		},
+		"a write of the operator and an edit after it, seen together": {
+			reason: "the edit has to be put right", before: revisionedSecret("7", "a"), after: tampered(revisionedSecret("8", "b")), want: true,
 		},
 		"an edit of the data": {
 			reason: "it has to be put right", before: revisionedSecret("7", "a"), after: revisionedSecret("7", "b"), want: true,

@@ -27,6 +27,8 @@ const (
 	// that have it.
 	ManagedByLabel = "app.kubernetes.io/managed-by"
 	ManagedByValue = "sfs-operator"
+	// OwnerLabel is the UID of the resource that a Secret belongs to.
+	OwnerLabel = "sendforsign.com/owner-uid"
 	// ContentHashAnnotation is a digest of the values which the operator wrote: where it no longer fits the data,
 	// somebody has edited them.
 	ContentHashAnnotation = "sendforsign.com/content-hash"

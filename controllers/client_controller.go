@@ -52,7 +52,7 @@ type clientPass struct {
 
 // Reconcile does what is due for one SfsClient. The steps behind the identity do not wait for one another: a profile
 // that SFS refuses must not keep a token from being renewed.
-func (r *ClientReconciler) Reconcile(ctx context.Context, req ctrl.Request) (_ ctrl.Result, err error) {
+func (r *ClientReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	who := ref{kind: clientKind, namespace: req.Namespace, name: req.Name}
 	c := &v1alpha1.SfsClient{}
 	if err := r.client.Get(ctx, req.NamespacedName, c); err != nil {
@@ -113,19 +113,11 @@ func (r *ClientReconciler) reconcile(ctx context.Context, p *clientPass) error {
 	if err := errors.Join(failed...); err != nil || identity != nil {
 		return firstUnsettled(failed)
 	}
-	return r.sweep(ctx, p)
-}
-
-// sweep removes the Secrets of former names, once those of the new names are there.
-func (r *ClientReconciler) sweep(ctx context.Context, p *clientPass) error {
-	if !p.isNewlyReady() {
-		return nil
-	}
 	keep := []string{p.client.SecretName()}
 	if p.client.TokenEnabled() {
 		keep = append(keep, p.client.TokenSecretName())
 	}
-	return p.later(r.secrets.sweep(ctx, p.client, p.ref, keep...))
+	return p.sweep(ctx, r.secrets, keep...)
 }
 
 func firstUnsettled(errs []error) error {

@@ -35,6 +35,7 @@ type mintedToken struct {
 	tokenType string
 	clientKey string
 	baseURL   string
+	requested string // the request of a user that it was minted for
 	token     token.Token
 }
 
@@ -56,10 +57,9 @@ func (r *ClientReconciler) keepToken(ctx context.Context, p *clientPass, blocked
 	}
 	var failure error
 	reason := token.Decide(seen, policy, p.now)
-	if reason == token.NotDue || reason == token.Requested {
-		r.pending.drop(p.ref) // it has been published after all, or is the very token that somebody wants replaced
-	}
-	if reason != token.NotDue {
+	if reason == token.NotDue {
+		r.pending.drop(p.ref) // it has been published after all
+	} else {
 		log.FromContext(ctx).V(1).Info("Token is due", "why", reason)
 		failure = blocked
 		if failure == nil {
@@ -186,7 +186,8 @@ func statusRevision(c *v1alpha1.SfsClient) int64 {
 
 func (r *ClientReconciler) mint(ctx context.Context, p *clientPass) (mintedToken, error) {
 	clientKey, url := p.client.Status.ClientKey, baseURL(p.platform)
-	if m, ok := r.pending.get(p.ref); ok && m.clientKey == clientKey && m.baseURL == url && m.isFresh(p) {
+	requested := p.client.Annotations[v1alpha1.RenewRequestedAtAnnotation]
+	if m, ok := r.pending.get(p.ref); ok && m.clientKey == clientKey && m.baseURL == url && m.requested == requested && m.isFresh(p) {
 		return m, nil
 	}
 	var made sendforsign.Token
@@ -204,7 +205,7 @@ func (r *ClientReconciler) mint(ctx context.Context, p *clientPass) (mintedToken
 		return mintedToken{}, err
 	}
 	m := mintedToken{
-		value: made.AccessToken, tokenType: made.TokenType, clientKey: clientKey, baseURL: url,
+		value: made.AccessToken, tokenType: made.TokenType, clientKey: clientKey, baseURL: url, requested: requested,
 		token: token.Token{Issued: issued, Expires: issued.Add(made.ExpiresIn), Owner: string(p.client.UID)},
 	}
 	r.pending.put(p.ref, m)

@@ -107,8 +107,10 @@ func (p *pass) try(ctx context.Context, s step, do func() error) error {
 	if err := s.session.gate.admit(p.ref, s.urgent); err != nil {
 		return p.later(err)
 	}
-	err := explain(do())
-	s.session.gate.leave(p.ref)
+	err := func() error {
+		defer s.session.gate.leave(p.ref) // also if it panics, which ends only the pass
+		return explain(do())
+	}()
 	failed := problemOf(err)
 	switch {
 	case err == nil:
@@ -142,11 +144,20 @@ func (p *pass) wrote(ctx context.Context, name string, err error) error {
 	return p.later(err)
 }
 
-// isNewlyReady says whether this pass brings the resource to where its spec wants it, after a change of the spec.
-func (p *pass) isNewlyReady() bool {
+// sweep removes the Secrets of former names, once those of the new names are there: in the pass that brings the resource to
+// where a change of its spec wants it.
+func (p *pass) sweep(ctx context.Context, secrets *Secrets, keep ...string) error {
 	ready := conditions.Get(p.saved, v1alpha1.ReadyCondition)
-	return p.object.GetGeneration() > 1 &&
-		(ready == nil || ready.Status != metav1.ConditionTrue || ready.ObservedGeneration != p.object.GetGeneration())
+	wasThere := ready != nil && ready.Status == metav1.ConditionTrue && ready.ObservedGeneration == p.object.GetGeneration()
+	if wasThere || p.object.GetGeneration() == 1 {
+		return nil
+	}
+	err := secrets.sweep(ctx, p.object, p.ref, keep...)
+	if err != nil {
+		// Else the next pass would find all to be done.
+		p.set(v1alpha1.SecretReadyCondition, metav1.ConditionFalse, v1alpha1.ProgressingReason, "a Secret of a former name is still to be removed")
+	}
+	return p.later(err)
 }
 
 // later notes when a deferred step wants to be taken up.

@@ -88,10 +88,10 @@ func (r *UserReconciler) reconcile(ctx context.Context, p *userPass) error {
 		p.syncProfile(ctx, func(ctx context.Context) error { return r.compareProfile(ctx, p) }),
 		r.publishIdentity(ctx, p),
 	}
-	if err := errors.Join(failed...); err != nil || !p.isNewlyReady() {
+	if err := errors.Join(failed...); err != nil {
 		return firstUnsettled(failed)
 	}
-	return p.later(r.secrets.sweep(ctx, p.user, p.ref, p.user.SecretName()))
+	return p.sweep(ctx, r.secrets, p.user.SecretName())
 }
 
 // identify makes sure that the client is there and that the user has a userKey.

@@ -129,7 +129,8 @@ func (f *frozen) Get(ctx context.Context, key client.ObjectKey, o client.Object,
 
 func TestAStaleCacheMakesNoSecondTenant(t *testing.T) {
 	w := newWorld(t)
-	c := w.newSfsClient("shop")
+	// Without a finalizer the intent is the first thing that is written.
+	c := w.newSfsClient("shop", func(c *v1alpha1.SfsClient) { c.Spec.Token.RevocationPolicy = v1alpha1.RevokeNever })
 	w.reload(c)
 	untouched := c.DeepCopy()
 	w.settle()
@@ -158,6 +159,7 @@ func TestAStaleCacheMintsNoSecondToken(t *testing.T) {
 	w.settle()
 	w.sim.ResetCalls()
 	cache.objects[client.ObjectKeyFromObject(old)] = old
+	update(w, c, func(c *v1alpha1.SfsClient) { c.Labels = map[string]string{"look": "again"} })
 	w.run(15 * time.Minute)
 	if n := w.sim.CountCalls("token", "create"); n != 0 {
 		t.Errorf("%d tokens were minted because the cache showed the one before, want none", n)

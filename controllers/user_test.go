@@ -78,6 +78,9 @@ func TestTheDefaultUserIsBoundAndNotMade(t *testing.T) {
 			if len(users) != 1 || users[0].UserKey != boss.Status.UserKey || users[0].FullName != "The Boss" {
 				t.Errorf("SFS has the users %+v, the default one is bound to %s", users, boss.Status.UserKey)
 			}
+			if users[0].CustomKey != boss.Status.CustomKey {
+				t.Errorf("the default user has the customKey %q, by which it can not be found again; want %q", users[0].CustomKey, boss.Status.CustomKey)
+			}
 			if got := string(w.secret("shop-sfs").Data["userKey"]); got != boss.Status.UserKey {
 				t.Errorf("userKey in the Secret of the client is %q, want %q", got, boss.Status.UserKey)
 			}

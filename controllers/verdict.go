@@ -1,0 +1,81 @@
+// Copyright The sfs-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"sync"
+	"time"
+
+	"k8s.io/utils/clock"
+)
+
+// refusedCredentials says that SFS does not give a platform token for the API key and secret.
+type refusedCredentials struct{ cause error }
+
+func (r *refusedCredentials) Error() string { return "the credentials are refused: " + r.cause.Error() }
+func (r *refusedCredentials) Unwrap() error { return r.cause }
+
+// verdict is what SFS last said of the credentials. Credentials that were refused are tried again at a slow pace
+// however many tenants ask: many wrong attempts might lock the account.
+type verdict struct {
+	clock   clock.PassiveClock
+	changed func()
+
+	mu       sync.Mutex
+	refusal  *refusedCredentials
+	refusals int
+	retry    time.Time
+	turns    int // how often the verdict has changed
+}
+
+const (
+	firstRefusalPause = 15 * time.Second
+	longRefusalPause  = 5 * time.Minute
+)
+
+// standing returns the refusal that still stands.
+func (v *verdict) standing() error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.refusal != nil && v.clock.Now().Before(v.retry) {
+		return v.refusal
+	}
+	return nil
+}
+
+// last returns the refusal with which the last attempt ended, or nil, and in what time the next attempt may be made.
+func (v *verdict) last() (time.Duration, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.refusal == nil {
+		return 0, nil
+	}
+	return v.retry.Sub(v.clock.Now()), v.refusal
+}
+
+// again has refused credentials tried without waiting.
+func (v *verdict) again() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.retry = time.Time{}
+}
+
+func (v *verdict) record(refusal *refusedCredentials) {
+	v.mu.Lock()
+	changed := (v.refusal == nil) != (refusal == nil)
+	if changed {
+		v.turns++
+	}
+	v.refusal = refusal
+	if refusal == nil {
+		v.refusals = 0
+	} else {
+		v.retry = v.clock.Now().Add(min(firstRefusalPause<<min(v.refusals, 8), longRefusalPause))
+		v.refusals++
+	}
+	v.mu.Unlock()
+	if changed {
+		v.changed()
+	}
+}

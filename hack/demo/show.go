@@ -6,8 +6,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/sendforsign/sfs-operator/sendforsign/sfstest"
@@ -46,6 +48,7 @@ func (s *show) run(ctx context.Context, duration time.Duration, running *stack, 
 	out.step("Stopping")
 	err = errors.Join(err, listing, running.stop())
 	out.step("All is stopped")
+	err = errors.Join(err, searchLog(s.operator.log))
 	seen := s.canaries.tallies()
 	summarize(out, took, rows, seen, clients, fate)
 	if ctx.Err() == nil {
@@ -114,6 +117,21 @@ func summarize(out *output, took time.Duration, rows []row, seen []tally, client
 	var b bytes.Buffer
 	writeTallies(&b, seen)
 	out.line("%s", b.String())
+}
+
+// searchLog fails if the operator has logged a secret. All that the simulator issues begins with the same letters.
+func searchLog(path string) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("reading the log of the operator: %w", err)
+	}
+	encoded := base64.StdEncoding.EncodeToString([]byte(sfstest.CanaryPrefix))
+	for _, form := range []string{sfstest.CanaryPrefix, encoded[:len(encoded)-2]} { // the end depends on what follows
+		if bytes.Contains(text, []byte(form)) {
+			return fmt.Errorf("there is a secret in the log of the operator, %s", path)
+		}
+	}
+	return nil
 }
 
 // judge says what was not as it should have been.

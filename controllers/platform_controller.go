@@ -88,7 +88,7 @@ func (r *PlatformReconciler) reconcile(ctx context.Context, p *platformPass) err
 func (r *PlatformReconciler) isVerified(platform *v1alpha1.SfsPlatform, s *session) bool {
 	known := conditions.Get(platform, v1alpha1.CredentialsValidCondition)
 	_, refusal := s.verdict.last()
-	return known != nil && known.Status == metav1.ConditionTrue && refusal == nil &&
+	return known != nil && known.Status == metav1.ConditionTrue && refusal == nil && !s.verdict.isDoubted() &&
 		known.ObservedGeneration == platform.Generation &&
 		platform.Status.CredentialsRevision == s.details.credentials &&
 		platform.Status.LastHandledReconcileAt == platform.Annotations[v1alpha1.ReconcileRequestedAtAnnotation]
@@ -98,6 +98,8 @@ func (r *PlatformReconciler) isVerified(platform *v1alpha1.SfsPlatform, s *sessi
 func (r *PlatformReconciler) verify(ctx context.Context, p *platformPass, s *session) error {
 	if p.platform.Status.LastHandledReconcileAt != p.platform.Annotations[v1alpha1.ReconcileRequestedAtAnnotation] {
 		s.verdict.again()
+		s.tokens.Forget()
+	} else if s.verdict.isDoubted() {
 		s.tokens.Forget()
 	}
 	_, err := s.tokens.Get(ctx)

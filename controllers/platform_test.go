@@ -137,6 +137,21 @@ func TestCredentialsThatAreAcceptedAgainAreTakenUpAtOnce(t *testing.T) {
 	}
 }
 
+func TestAnAPIKeyThatIsRefusedForAUserHasTheCredentialsTried(t *testing.T) {
+	w := newWorld(t)
+	c := w.newSfsClient("shop")
+	w.settle()
+	fresh := w.sim.RotateCredentials()
+	u := w.newSfsClientUser("jane", "shop")
+	w.run(time.Second)
+	w.wantCondition(w.sfsPlatform(), v1alpha1.CredentialsValidCondition, metav1.ConditionFalse, v1alpha1.CredentialsInvalidReason)
+	w.run(time.Minute)
+	w.wantCondition(u, v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.CredentialsInvalidReason)
+	update(w, w.credentials(fresh), func(s *corev1.Secret) { s.Data = w.credentials(fresh).Data })
+	w.run(time.Second)
+	w.wantReady(w.sfsPlatform(), c, u)
+}
+
 func TestPlatformsServeOnlyTheNamespacesThatTheyName(t *testing.T) {
 	for name, test := range map[string]struct {
 		allow func(w *world) *v1alpha1.AllowedNamespaces

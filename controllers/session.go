@@ -93,6 +93,9 @@ func (s *session) callWithKey(ctx context.Context, who ref, do func(context.Cont
 	s.gate.spend(who)
 	err := do(ctx, s.api, sendforsign.APIKey(s.credentials.APIKey))
 	s.note(err)
+	if sendforsign.IsUnauthorized(err) {
+		s.verdict.doubt()
+	}
 	return err
 }
 

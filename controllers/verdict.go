@@ -27,6 +27,8 @@ type verdict struct {
 	refusals int
 	retry    time.Time
 	turns    int // how often the verdict has changed
+	doubted  bool
+	doubtAt  time.Time
 }
 
 const (
@@ -54,6 +56,27 @@ func (v *verdict) last() (time.Duration, error) {
 	return v.retry.Sub(v.clock.Now()), v.refusal
 }
 
+// doubt has the credentials tried, since a request with the API key was refused. It may have been for another reason, so
+// this is done once in a while only.
+func (v *verdict) doubt() {
+	v.mu.Lock()
+	now := v.clock.Now()
+	if now.Sub(v.doubtAt) < longRefusalPause {
+		v.mu.Unlock()
+		return
+	}
+	v.doubted, v.doubtAt = true, now
+	v.mu.Unlock()
+	v.changed()
+}
+
+// isDoubted says whether the credentials are to be tried.
+func (v *verdict) isDoubted() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.doubted
+}
+
 // again has refused credentials tried without waiting.
 func (v *verdict) again() {
 	v.mu.Lock()
@@ -63,6 +86,7 @@ func (v *verdict) again() {
 
 func (v *verdict) record(refusal *refusedCredentials) {
 	v.mu.Lock()
+	v.doubted = false
 	changed := (v.refusal == nil) != (refusal == nil)
 	if changed {
 		v.turns++

@@ -1,6 +1,8 @@
 # The builder runs on the machine that builds, and compiles for the platform of the image.
 ARG BUILDER_IMAGE=golang:1.26
-ARG BASE_IMAGE=gcr.io/distroless/static:nonroot
+# Nothing but the operator and the authorities that it trusts: no shell, no package, no libc. Another base that has the
+# latter may be named here.
+ARG BASE_IMAGE=scratch
 
 FROM --platform=${BUILDPLATFORM} ${BUILDER_IMAGE} AS build
 WORKDIR /src
@@ -23,6 +25,7 @@ LABEL org.opencontainers.image.title="sfs-operator" \
       org.opencontainers.image.description="Kubernetes operator for Sendforsign tenants and their tokens" \
       org.opencontainers.image.source="https://github.com/sendforsign/sfs-operator" \
       org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /sfs-operator /sfs-operator
 # By number, so that runAsNonRoot can be checked without looking into the image.
 USER 65532:65532

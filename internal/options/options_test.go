@@ -167,6 +167,10 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		"an unknown level": {
 			reason: "it is none of slog's", args: []string{"--log-level=loud"}, namespace: "sfs-system", want: []string{"-log-level", `"loud"`},
 		},
+		"a log level below debug": {
+			reason: "the Kubernetes client would log the bodies of its requests, Secrets and all",
+			args:   []string{"--log-level=debug-4"}, namespace: "sfs-system", want: []string{"--log-level", "debug"},
+		},
 		"a truth value in words": {
 			reason: "it is none", args: []string{"--leader-elect=maybe"}, namespace: "sfs-system", want: []string{"-leader-elect", `"maybe"`},
 		},

@@ -77,8 +77,6 @@ func (r *ClientReconciler) keepToken(ctx context.Context, p *clientPass, blocked
 	if failure == nil {
 		// What was asked for has been done, now or by the token that is there.
 		p.client.Status.LastHandledRenewAt = p.client.Annotations[v1alpha1.RenewRequestedAtAnnotation]
-	}
-	if failure == nil {
 		failure = blocked // which keeps the token from being renewed when its time comes
 	}
 	if current != nil {

@@ -76,10 +76,12 @@ func (c *creator) ensure(ctx context.Context, p *pass, what creation) error {
 	}
 	key, err := what.lookup(ctx)
 	switch {
-	case err == nil && *what.intent != nil:
-		return c.bind(ctx, p, what, key, v1alpha1.OriginCreated)
 	case err == nil:
-		return c.bind(ctx, p, what, key, v1alpha1.OriginRecovered)
+		origin := v1alpha1.OriginRecovered
+		if *what.intent != nil {
+			origin = v1alpha1.OriginCreated // by the attempt that the intent tells of
+		}
+		return c.bind(ctx, p, what, key, origin)
 	case !errors.Is(err, errNone):
 		return err
 	}

@@ -8,8 +8,6 @@ import (
 	"errors"
 	"strconv"
 
-	"k8s.io/utils/clock"
-
 	"github.com/sendforsign/sfs-operator/internal/token"
 	"github.com/sendforsign/sfs-operator/sendforsign"
 )
@@ -98,5 +96,3 @@ func (s *session) callWithKey(ctx context.Context, who ref, do func(context.Cont
 	}
 	return err
 }
-
-func (s *session) clock() clock.PassiveClock { return s.gate.clock }

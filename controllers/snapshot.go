@@ -33,7 +33,7 @@ func (s *session) clientKeys(ctx context.Context, who ref, customKey string, max
 		return keys, nil
 	}
 	_, err, _ := s.clients.loading.Do("", func() (any, error) {
-		taken := s.clock().Now()
+		taken := s.clients.clock.Now()
 		var all []sendforsign.Client
 		err := s.call(context.WithoutCancel(ctx), who, func(ctx context.Context, api *sendforsign.API, platform sendforsign.Secret) (err error) {
 			all, err = api.ListClients(ctx, sendforsign.PlatformToken(platform))

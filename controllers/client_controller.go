@@ -13,10 +13,7 @@ import (
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
@@ -153,15 +150,14 @@ func (r *ClientReconciler) forget(who ref) {
 	r.pending.drop(who)
 }
 
-func (r *ClientReconciler) setup(mgr ctrl.Manager, concurrency int) error {
-	return ctrl.NewControllerManagedBy(mgr).
-		For(&v1alpha1.SfsClient{}, builder.WithPredicates(specOrAnnotationChanged())).
-		Owns(&corev1.Secret{}, builder.WithPredicates(changedByOthers())).
-		Watches(&v1alpha1.SfsPlatform{}, handler.EnqueueRequestsFromMapFunc(r.clientsOfPlatform), builder.WithPredicates(platformChanged())).
-		Watches(&v1alpha1.SfsClientUser{}, handler.EnqueueRequestsFromMapFunc(clientOfDefaultUser), builder.WithPredicates(userKeyChanged())).
-		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.clientsInNamespace), builder.WithPredicates(labelsChanged())).
-		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: rateLimiter()}).
-		Complete(r)
+func (r *ClientReconciler) watches() []watched {
+	return []watched{
+		{&v1alpha1.SfsClient{}, itself, specOrAnnotationChanged()},
+		{&corev1.Secret{}, ownerOf(clientKind), changedByOthers()},
+		{&v1alpha1.SfsPlatform{}, r.clientsOfPlatform, platformChanged()},
+		{&v1alpha1.SfsClientUser{}, clientOfDefaultUser, userKeyChanged()},
+		{namespaceMetadata(), r.clientsInNamespace, labelsChanged()},
+	}
 }
 
 func (r *ClientReconciler) clientsOfPlatform(ctx context.Context, platform client.Object) []ctrl.Request {

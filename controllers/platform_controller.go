@@ -12,12 +12,9 @@ import (
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/source"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 	"github.com/sendforsign/sfs-operator/internal/conditions"
@@ -124,13 +121,11 @@ func (r *PlatformReconciler) verify(ctx context.Context, p *platformPass, s *ses
 	return err
 }
 
-func (r *PlatformReconciler) setup(mgr ctrl.Manager) error {
-	return ctrl.NewControllerManagedBy(mgr).
-		For(&v1alpha1.SfsPlatform{}, builder.WithPredicates(specOrAnnotationChanged())).
-		Watches(&corev1.Secret{}, handler.EnqueueRequestsFromMapFunc(r.platformsOfSecret)).
-		WatchesRawSource(source.Channel(r.changed, &handler.EnqueueRequestForObject{})).
-		WithOptions(controller.Options{RateLimiter: rateLimiter()}).
-		Complete(r)
+func (r *PlatformReconciler) watches() []watched {
+	return []watched{
+		{&v1alpha1.SfsPlatform{}, itself, specOrAnnotationChanged()},
+		{&corev1.Secret{}, r.platformsOfSecret, predicate.Funcs{}},
+	}
 }
 
 func (r *PlatformReconciler) platformsOfSecret(ctx context.Context, secret client.Object) []ctrl.Request {

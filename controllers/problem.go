@@ -74,7 +74,9 @@ func needsPerson(reason string) bool {
 	case v1alpha1.CredentialsSecretNotFoundReason, v1alpha1.CredentialsSecretMalformedReason,
 		v1alpha1.CredentialsInvalidReason, v1alpha1.InvalidConfigurationReason, v1alpha1.NamespaceNotAllowedReason,
 		v1alpha1.RequestRefusedReason, v1alpha1.AccessDeniedReason, v1alpha1.AmbiguousCustomKeyReason,
-		v1alpha1.RemoteMissingReason, v1alpha1.DefaultUserUnknownReason, v1alpha1.SecretConflictReason:
+		v1alpha1.RemoteMissingReason, v1alpha1.DefaultUserUnknownReason, v1alpha1.SecretConflictReason,
+		v1alpha1.AdoptionNotAllowedReason, v1alpha1.ClientTakenReason, v1alpha1.NothingToAdoptReason,
+		v1alpha1.AlreadyExistsReason, v1alpha1.ConflictingManagerReason, v1alpha1.TokenRejectedReason:
 		return true
 	}
 	return false

@@ -10,7 +10,10 @@ import (
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 )
@@ -41,13 +44,16 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	r := newReconcilers(mgr.GetClient(), mgr.GetClient(), mgr.GetAPIReader(), o)
 	recorder := mgr.GetEventRecorder(fieldManager)
 	r.platforms.recorder, r.clients.recorder, r.users.recorder = recorder, recorder, recorder
-	if err := r.platforms.setup(mgr); err != nil {
+	changed := source.Channel(r.platforms.changed, &handler.EnqueueRequestForObject{})
+	if err := control(mgr, r.platforms, controller.Options{}, changed); err != nil {
 		return err
 	}
-	if err := r.clients.setup(mgr, o.Concurrency); err != nil {
-		return err
+	for _, w := range []watcher{r.clients, r.users} {
+		if err := control(mgr, w, controller.Options{MaxConcurrentReconciles: o.Concurrency}); err != nil {
+			return err
+		}
 	}
-	return r.users.setup(mgr, o.Concurrency)
+	return nil
 }
 
 type reconcilers struct {

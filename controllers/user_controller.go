@@ -14,10 +14,7 @@ import (
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 )
@@ -96,7 +93,7 @@ func (r *UserReconciler) reconcile(ctx context.Context, p *userPass) error {
 
 // identify makes sure that the client is there and that the user has a userKey.
 func (r *UserReconciler) identify(ctx context.Context, p *userPass) (err error) {
-	if p.owner, err = r.ownerOf(ctx, p.user); err != nil {
+	if p.owner, err = r.clientOf(ctx, p.user); err != nil {
 		return err
 	}
 	if p.platform, err = platformFor(ctx, r.client, p.user.Namespace, p.owner.Spec.PlatformRef.Name); err != nil {
@@ -105,8 +102,8 @@ func (r *UserReconciler) identify(ctx context.Context, p *userPass) (err error) 
 	return r.bind(ctx, p)
 }
 
-// ownerOf returns the SfsClient of a user once it has a clientKey. Until then a watch brings the user back.
-func (r *UserReconciler) ownerOf(ctx context.Context, u *v1alpha1.SfsClientUser) (*v1alpha1.SfsClient, error) {
+// clientOf returns the SfsClient of a user once it has a clientKey. Until then a watch brings the user back.
+func (r *UserReconciler) clientOf(ctx context.Context, u *v1alpha1.SfsClientUser) (*v1alpha1.SfsClient, error) {
 	name := u.Spec.ClientRef.Name
 	var owner v1alpha1.SfsClient
 	if err := r.client.Get(ctx, types.NamespacedName{Namespace: u.Namespace, Name: name}, &owner); err != nil {
@@ -136,15 +133,14 @@ func (r *UserReconciler) forget(who ref) {
 	r.attempts.gone(who)
 }
 
-func (r *UserReconciler) setup(mgr ctrl.Manager, concurrency int) error {
-	return ctrl.NewControllerManagedBy(mgr).
-		For(&v1alpha1.SfsClientUser{}, builder.WithPredicates(specOrAnnotationChanged())).
-		Owns(&corev1.Secret{}, builder.WithPredicates(changedByOthers())).
-		Watches(&v1alpha1.SfsClient{}, handler.EnqueueRequestsFromMapFunc(r.usersOfClient), builder.WithPredicates(clientKeyChanged())).
-		Watches(&v1alpha1.SfsPlatform{}, handler.EnqueueRequestsFromMapFunc(r.usersOfPlatform), builder.WithPredicates(platformChanged())).
-		WatchesMetadata(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.usersInNamespace), builder.WithPredicates(labelsChanged())).
-		WithOptions(controller.Options{MaxConcurrentReconciles: concurrency, RateLimiter: rateLimiter()}).
-		Complete(r)
+func (r *UserReconciler) watches() []watched {
+	return []watched{
+		{&v1alpha1.SfsClientUser{}, itself, specOrAnnotationChanged()},
+		{&corev1.Secret{}, ownerOf(userKind), changedByOthers()},
+		{&v1alpha1.SfsClient{}, r.usersOfClient, clientKeyChanged()},
+		{&v1alpha1.SfsPlatform{}, r.usersOfPlatform, platformChanged()},
+		{namespaceMetadata(), r.usersInNamespace, labelsChanged()},
+	}
 }
 
 func (r *UserReconciler) usersOfClient(ctx context.Context, c client.Object) []ctrl.Request {

@@ -13,13 +13,18 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 	"github.com/sendforsign/sfs-operator/internal/conditions"
@@ -57,6 +62,55 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 	return nil
 }
 
+// watched is a kind of object whose changes bring resources back.
+type watched struct {
+	object client.Object
+	// requests returns what is to be looked at when an object has changed.
+	requests handler.MapFunc
+	changes  predicate.Predicate
+}
+
+// watcher is a controller, seen from its watches. The tests drive the reconcilers through the same table as the manager.
+type watcher interface {
+	reconcile.Reconciler
+	// watches returns what brings resources back, their own kind first.
+	watches() []watched
+}
+
+// control adds a controller to a manager.
+func control(mgr ctrl.Manager, w watcher, o controller.Options, sources ...source.Source) error {
+	o.RateLimiter = rateLimiter()
+	table := w.watches()
+	b := ctrl.NewControllerManagedBy(mgr).For(table[0].object, builder.WithPredicates(table[0].changes)).WithOptions(o)
+	for _, other := range table[1:] {
+		if _, metadata := other.object.(*metav1.PartialObjectMetadata); metadata {
+			b = b.WatchesMetadata(other.object, handler.EnqueueRequestsFromMapFunc(other.requests), builder.WithPredicates(other.changes))
+			continue
+		}
+		b = b.Watches(other.object, handler.EnqueueRequestsFromMapFunc(other.requests), builder.WithPredicates(other.changes))
+	}
+	for _, s := range sources {
+		b = b.WatchesRawSource(s)
+	}
+	return b.Complete(w)
+}
+
+// itself is for the kind that a controller is there for.
+func itself(_ context.Context, o client.Object) []ctrl.Request {
+	return []ctrl.Request{{NamespacedName: client.ObjectKeyFromObject(o)}}
+}
+
+// ownerOf returns the resource of a kind that controls an object.
+func ownerOf(kind string) handler.MapFunc {
+	return func(_ context.Context, o client.Object) []ctrl.Request {
+		owner := metav1.GetControllerOf(o)
+		if owner == nil || owner.Kind != kind || owner.APIVersion != v1alpha1.GroupVersion.String() {
+			return nil
+		}
+		return []ctrl.Request{{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: owner.Name}}}
+	}
+}
+
 // requestsFor lists what has to be looked at. It reads the cache, so it fails only before the cache has begun; then the
 // first list brings all resources anyway.
 func requestsFor(ctx context.Context, c client.Reader, list client.ObjectList, options ...client.ListOption) []ctrl.Request {
@@ -81,7 +135,10 @@ func rateLimiter() workqueue.TypedRateLimiter[reconcile.Request] {
 // specOrAnnotationChanged lets no status write of the operator through.
 func specOrAnnotationChanged() predicate.Predicate {
 	return predicate.Or(predicate.GenerationChangedPredicate{}, updated(func(before, after client.Object) bool {
-		for _, name := range []string{v1alpha1.ReconcileRequestedAtAnnotation, v1alpha1.RenewRequestedAtAnnotation, v1alpha1.PausedAnnotation} {
+		for _, name := range []string{
+			v1alpha1.ReconcileRequestedAtAnnotation, v1alpha1.RenewRequestedAtAnnotation,
+			v1alpha1.RevokeRequestedAtAnnotation, v1alpha1.PausedAnnotation,
+		} {
 			if before.GetAnnotations()[name] != after.GetAnnotations()[name] {
 				return true
 			}
@@ -127,6 +184,9 @@ func isUntouched(o client.Object) bool {
 // platformChanged lets through what may let a client go on, or makes it say something else.
 func platformChanged() predicate.Predicate {
 	return predicate.Or(predicate.GenerationChangedPredicate{}, updated(func(before, after client.Object) bool {
+		if before.GetAnnotations()[v1alpha1.RevokeRequestedAtAnnotation] != after.GetAnnotations()[v1alpha1.RevokeRequestedAtAnnotation] {
+			return true
+		}
 		verdict := func(o client.Object) (status metav1.ConditionStatus, reason string) {
 			if c := conditions.Get(o.(*v1alpha1.SfsPlatform), v1alpha1.CredentialsValidCondition); c != nil {
 				return c.Status, c.Reason

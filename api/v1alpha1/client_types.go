@@ -8,6 +8,11 @@ import (
 )
 
 // SfsClientSpec describes one tenant. All of it may be left out. Fields that are absent are left as they are at SFS.
+// +kubebuilder:validation:XValidation:rule="has(self.customKey) == has(oldSelf.customKey)",message="customKey is immutable, also where it was absent: clients are found by it; create another SfsClient"
+// +kubebuilder:validation:XValidation:rule="has(self.clientKey) == has(oldSelf.clientKey)",message="clientKey is immutable, also where it was absent: create another SfsClient"
+// +kubebuilder:validation:XValidation:rule="!has(self.customKey) || !has(self.clientKey)",message="set either customKey or clientKey: each names a client at SFS"
+// +kubebuilder:validation:XValidation:rule="!has(self.clientKey) || !has(self.adoptionPolicy) || self.adoptionPolicy != 'Create'",message="adoptionPolicy Create does not go with clientKey, which names a client that exists"
+// +kubebuilder:validation:XValidation:rule="!has(self.deletionPolicy) || self.deletionPolicy != 'Retire' || (!has(self.clientKey) && (!has(self.managementPolicy) || self.managementPolicy != 'Observe'))",message="deletionPolicy Retire changes the client at SFS, so it goes with neither clientKey nor managementPolicy Observe"
 type SfsClientSpec struct {
 	// platformRef names the SfsPlatform. Immutable.
 	// +optional
@@ -32,6 +37,50 @@ type SfsClientSpec struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	Organization string `json:"organization,omitempty"`
+
+	// customKey names the client at SFS, one that exists or one to be made, instead of the derived key
+	// <customKeyPrefix>/<namespace>/<name>. The SfsPlatform must allow it for this namespace (spec.adoption), and it
+	// can not begin with the customKeyPrefix of an SfsPlatform and a slash. Immutable.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="customKey is immutable: clients are found by it; create another SfsClient"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[!-~]+$')",message="customKey must be printable ASCII without spaces"
+	CustomKey string `json:"customKey,omitempty"`
+
+	// clientKey imports a client that exists at SFS by its key there. The SfsPlatform must allow it for this namespace
+	// (spec.adoption). Immutable.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="clientKey is immutable; create another SfsClient"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9_.-]+$')",message="clientKey must be letters, digits, '-', '_' and '.'"
+	ClientKey string `json:"clientKey,omitempty"`
+
+	// adoptionPolicy: AdoptOrCreate takes the client that has the customKey, and creates it where there is none. Adopt
+	// never creates one, Create never takes one that is there.
+	// +optional
+	// +kubebuilder:default=AdoptOrCreate
+	AdoptionPolicy AdoptionPolicy `json:"adoptionPolicy,omitempty"`
+
+	// managementPolicy: Manage, or Observe: nothing of the client is created or changed at SFS; what would be stands in
+	// status.pendingChanges. The Secrets of a client that exists are published all the same, its token as well.
+	// +optional
+	// +kubebuilder:default=Manage
+	ManagementPolicy ManagementPolicy `json:"managementPolicy,omitempty"`
+
+	// driftPolicy: Correct undoes what others change at SFS of the fields that are set here. Report only says so, in
+	// status.pendingChanges and the condition Synced; a change of this spec is carried out all the same.
+	// +optional
+	// +kubebuilder:default=Correct
+	DriftPolicy DriftPolicy `json:"driftPolicy,omitempty"`
+
+	// deletionPolicy: what happens at SFS, which can not delete clients, when this resource is deleted. Retain leaves
+	// the client as it is: a resource of the same name gets it back. Retire changes its customKey, so that it is never
+	// adopted again.
+	// +optional
+	// +kubebuilder:default=Retain
+	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
 
 	// token says how the client token is kept alive.
 	// +optional
@@ -59,6 +108,7 @@ type PlatformReference struct {
 }
 
 // TokenSpec says how a client token is kept alive.
+// +kubebuilder:validation:XValidation:rule="!has(self.previousTokenGracePeriod) || (has(self.revocationPolicy) && self.revocationPolicy == 'OnRotate')",message="previousTokenGracePeriod needs revocationPolicy OnRotate"
 type TokenSpec struct {
 	// enabled: false publishes no token. A token that was published is withdrawn.
 	// +optional
@@ -71,10 +121,23 @@ type TokenSpec struct {
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('3m')",message="renewBefore must be at least 3m, so that a new token reaches applications before the old one dies"
 	RenewBefore *metav1.Duration `json:"renewBefore,omitempty"`
 
-	// revocationPolicy: OnDelete revokes the token when this resource is deleted, Never lets it expire.
+	// revocationPolicy: OnDelete revokes the token when this resource is deleted, Never lets it expire. OnRotate also
+	// revokes each token that has been replaced, after previousTokenGracePeriod.
 	// +optional
 	// +kubebuilder:default=OnDelete
 	RevocationPolicy RevocationPolicy `json:"revocationPolicy,omitempty"`
+
+	// previousTokenGracePeriod is how long after a new token was published the one before it is revoked, with
+	// revocationPolicy OnRotate. At least 3m: until then an application may not have read the new one. Absent: 5m.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('3m')",message="previousTokenGracePeriod must be at least 3m, so that a new token reaches applications before the old one is revoked"
+	PreviousTokenGracePeriod *metav1.Duration `json:"previousTokenGracePeriod,omitempty"`
+
+	// verification: Probe asks SFS every five minutes whether it still takes the token, and replaces one that was
+	// revoked outside of the operator. None does not: that costs no requests.
+	// +optional
+	// +kubebuilder:default=None
+	Verification TokenVerification `json:"verification,omitempty"`
 
 	// secret is the one that holds the token. It changes several times an hour: mount it as a volume (without subPath),
 	// do not read it through env. Default name: <name>-sfs-token.
@@ -98,11 +161,13 @@ type SfsClientStatus struct {
 	// +optional
 	ClientKey string `json:"clientKey,omitempty"`
 
-	// customKey is the key by which the client is found again at SFS: <customKeyPrefix>/<namespace>/<name>.
+	// customKey is the key by which the client is found again at SFS: <customKeyPrefix>/<namespace>/<name>, or
+	// spec.customKey. Of an imported client, the one that it has there, if any.
 	// +optional
 	CustomKey string `json:"customKey,omitempty"`
 
-	// origin says whether the client was created for this resource or was found under its customKey.
+	// origin says whether the client was created for this resource, was found under its derived customKey
+	// (Recovered) or spec.customKey (Adopted), or was named by spec.clientKey (Imported).
 	// +optional
 	Origin Origin `json:"origin,omitempty"`
 
@@ -122,7 +187,15 @@ type SfsClientStatus struct {
 	// +optional
 	SecretRef *SecretReference `json:"secretRef,omitempty"`
 
-	// lastSyncTime is when the client was last compared with SFS.
+	// pendingChanges is what the operator would change at SFS but does not: because of managementPolicy Observe or
+	// driftPolicy Report, or since somebody else keeps changing it back.
+	// +optional
+	// +listType=map
+	// +listMapKey=field
+	PendingChanges []PendingChange `json:"pendingChanges,omitempty"`
+
+	// lastSyncTime is when the client was last read from SFS and compared. That the periodic check found nothing is not
+	// noted.
 	// +optional
 	LastSyncTime *metav1.Time `json:"lastSyncTime,omitempty"`
 
@@ -133,6 +206,11 @@ type SfsClientStatus struct {
 	// lastHandledRenewAt is the last value of the annotation sendforsign.com/renew-requested-at acted on.
 	// +optional
 	LastHandledRenewAt string `json:"lastHandledRenewAt,omitempty"`
+
+	// lastHandledRevokeAt is the last value of the annotation sendforsign.com/revoke-requested-at, on this resource,
+	// acted on.
+	// +optional
+	LastHandledRevokeAt string `json:"lastHandledRevokeAt,omitempty"`
 }
 
 // TokenStatus describes a published token, never the token itself.
@@ -156,6 +234,10 @@ type TokenStatus struct {
 	// revision counts the tokens that were published in this Secret.
 	// +optional
 	Revision int64 `json:"revision,omitempty"`
+
+	// previousRevocationTime is when the token before this one will be revoked. Absent where none waits for it.
+	// +optional
+	PreviousRevocationTime *metav1.Time `json:"previousRevocationTime,omitempty"`
 }
 
 // SfsClient is one tenant of a platform: a business that it serves. The operator creates it at SFS exactly once, and
@@ -165,6 +247,9 @@ type TokenStatus struct {
 // +kubebuilder:resource:shortName=sfsc,categories=sfs
 // +kubebuilder:subresource:status
 // +kubebuilder:selectablefield:JSONPath=`.spec.platformRef.name`
+// +kubebuilder:selectablefield:JSONPath=`.spec.customKey`
+// +kubebuilder:selectablefield:JSONPath=`.spec.clientKey`
+// +kubebuilder:selectablefield:JSONPath=`.status.clientKey`
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 200",message="the name must have at most 200 characters, so that the names of its Secrets fit"
 // +kubebuilder:validation:XValidation:rule="!has(self.spec) || (has(self.spec.secret) && has(self.spec.secret.name) ? self.spec.secret.name : self.metadata.name + '-sfs') != (has(self.spec.token) && has(self.spec.token.secret) && has(self.spec.token.secret.name) ? self.spec.token.secret.name : self.metadata.name + '-sfs-token')",message="spec.secret.name and spec.token.secret.name must differ: one Secret is stable, the other changes with each token"
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
@@ -197,6 +282,12 @@ func (c *SfsClient) GetConditions() *[]metav1.Condition { return &c.Status.Condi
 func (c *SfsClient) IsSuspended() bool {
 	return c.Spec.Suspend || c.Annotations[PausedAnnotation] == "true"
 }
+
+// NamesItsClient says whether the spec names a client at SFS, instead of having its key derived.
+func (c *SfsClient) NamesItsClient() bool { return c.Spec.CustomKey != "" || c.Spec.ClientKey != "" }
+
+// IsObserved says whether nothing is to be written to SFS.
+func (c *SfsClient) IsObserved() bool { return c.Spec.ManagementPolicy == ManagementPolicyObserve }
 
 // SecretName is the name of the Secret of identifiers.
 func (c *SfsClient) SecretName() string {

@@ -17,6 +17,11 @@ const (
 	TokenValidCondition = "TokenValid"
 	// CredentialsValidCondition says whether SFS accepts the API key and secret (SfsPlatform).
 	CredentialsValidCondition = "CredentialsValid"
+	// ThrottledCondition is True while SFS wants no requests (429), and absent otherwise (SfsPlatform).
+	ThrottledCondition = "Throttled"
+	// NextCredentialsValidCondition says whether SFS accepts the pair of spec.nextCredentialsSecretRef; absent where
+	// none is named (SfsPlatform).
+	NextCredentialsValidCondition = "NextCredentialsValid"
 	// ReconcilingCondition and StalledCondition follow kstatus: present only while True. Reconciling: the operator is
 	// at work or waits for something that comes by itself. Stalled: a person is needed.
 	ReconcilingCondition = "Reconciling"
@@ -37,6 +42,9 @@ const (
 	VerifiedReason = "Verified"
 	// DisabledReason (TokenValid): spec.token.enabled is false. Nothing to do.
 	DisabledReason = "Disabled"
+	// DriftDetectedReason (Synced): SFS holds something else than the spec asks for, and is left so by managementPolicy
+	// Observe or driftPolicy Report. status.pendingChanges says what. Change it at SFS, the spec, or the policy.
+	DriftDetectedReason = "DriftDetected"
 	// ProgressingReason: the work has begun. Wait; it goes on by itself.
 	ProgressingReason = "Progressing"
 )
@@ -96,6 +104,25 @@ const (
 	// DefaultUserUnknownReason: it cannot be told which user of the client is the default one. Set a customKey for
 	// it at SFS as the message says.
 	DefaultUserUnknownReason = "DefaultUserUnknown"
+	// AdoptionNotAllowedReason: the SfsPlatform does not let this namespace name this customKey or clientKey. Have its
+	// spec.adoption changed; a key that begins with the customKeyPrefix of an SfsPlatform can never be named.
+	AdoptionNotAllowedReason = "AdoptionNotAllowed"
+	// ClientTakenReason: an older resource stands for the same client (or user) at SFS. Delete one of the two.
+	ClientTakenReason = "ClientTaken"
+	// NothingToAdoptReason: SFS has no client (or user) of the key that the resource names, and none may be created by
+	// adoptionPolicy Adopt, managementPolicy Observe or since it is named by its clientKey (userKey). Correct the key, or
+	// the policy.
+	NothingToAdoptReason = "NothingToAdopt"
+	// AlreadyExistsReason: SFS has a client (or user) of this customKey already, and adoptionPolicy is Create. Set
+	// adoptionPolicy AdoptOrCreate to take it.
+	AlreadyExistsReason = "AlreadyExists"
+	// ConflictingManagerReason: somebody else keeps undoing what the operator corrects at SFS, so it has stopped. Find out
+	// who (another cluster with the same customKeyPrefix?), then set sendforsign.com/reconcile-requested-at.
+	ConflictingManagerReason = "ConflictingManager"
+	// TokenRejectedReason: SFS takes neither the published token nor a new one, although it gave both. Ask SFS why.
+	TokenRejectedReason = "TokenRejected"
+	// DeletingReason: the SfsPlatform is being deleted while resources still use it, which the message names.
+	DeletingReason = "Deleting"
 	// SecretConflictReason: a Secret of that name belongs to somebody else and is left alone. Rename or delete it,
 	// or choose another name in the spec.
 	SecretConflictReason = "SecretConflict"

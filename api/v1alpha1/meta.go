@@ -12,6 +12,10 @@ const (
 	// RenewRequestedAtAnnotation, on an SfsClient, asks for a new token now. Any new value counts once; the value
 	// that was last acted on stands in status.lastHandledRenewAt.
 	RenewRequestedAtAnnotation = "sendforsign.com/renew-requested-at"
+	// RevokeRequestedAtAnnotation asks to have the published token replaced and then revoked at once: on an SfsClient
+	// its own, on an SfsPlatform those of all its clients, at the pace of its rate limit. Any new value counts once. For
+	// an SfsClient the value that was last acted on stands in status.lastHandledRevokeAt.
+	RevokeRequestedAtAnnotation = "sendforsign.com/revoke-requested-at"
 	// PausedAnnotation, on an SfsClient or SfsClientUser, with the value "true" does what spec.suspend does, for buttons that must not edit a spec
 	// which is kept in Git.
 	PausedAnnotation = "sendforsign.com/paused"
@@ -20,6 +24,13 @@ const (
 // RevokeTokenFinalizer is on an SfsClient whose token is revoked on deletion. It is let go after at most one minute,
 // or when the token has expired by itself, whichever is first.
 const RevokeTokenFinalizer = "sendforsign.com/revoke-token"
+
+// RetireFinalizer is on an SfsClient or SfsClientUser with deletionPolicy Retire. It is let go after at most one minute.
+const RetireFinalizer = "sendforsign.com/retire"
+
+// InUseFinalizer is on an SfsPlatform that has SfsClients with a token to revoke. It gives those that are deleted together
+// with the platform the time to do so, one minute at most.
+const InUseFinalizer = "sendforsign.com/in-use"
 
 // Labels and annotations that the operator sets on the Secrets which it writes.
 const (
@@ -39,6 +50,13 @@ const (
 	ExpiresAtAnnotation = "sendforsign.com/expires-at"
 	// RenewHandledAnnotation is the value of RenewRequestedAtAnnotation for which the token was made.
 	RenewHandledAnnotation = "sendforsign.com/renew-handled"
+	// RevokeHandledAnnotation and PlatformRevokeHandledAnnotation are the values of RevokeRequestedAtAnnotation, on the
+	// SfsClient and on its SfsPlatform, which were there when the token was made.
+	RevokeHandledAnnotation         = "sendforsign.com/revoke-handled"
+	PlatformRevokeHandledAnnotation = "sendforsign.com/platform-revoke-handled"
+	// RevokePreviousAtAnnotation is when the next of the tokens under KeyPreviousTokens is to be revoked (RFC 3339 with
+	// milliseconds, UTC).
+	RevokePreviousAtAnnotation = "sendforsign.com/revoke-previous-at"
 )
 
 // Keys of the Secrets. They are public API: applications are written against them.
@@ -55,6 +73,9 @@ const (
 	// KeyToken holds the client token; KeyTokenType how to send it ("Bearer").
 	KeyToken     = "token"
 	KeyTokenType = "tokenType"
+	// KeyPreviousTokens is there only while tokens that were replaced wait for their revocation: a list in JSON, for
+	// the operator and not for applications.
+	KeyPreviousTokens = "previousTokens"
 	// KeyExpiresAt and KeyIssuedAt are the times of the token (RFC 3339, UTC, whole seconds).
 	KeyExpiresAt = "expiresAt"
 	KeyIssuedAt  = "issuedAt"

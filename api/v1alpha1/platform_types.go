@@ -25,6 +25,12 @@ type SfsPlatformSpec struct {
 	// +required
 	CredentialsSecretRef CredentialsSecretReference `json:"credentialsSecretRef,omitzero"`
 
+	// nextCredentialsSecretRef names a Secret with the pair that is to follow, in the same form and place. It is tried
+	// at once, and used from then on if SFS accepts it: status.activeCredentialsSecretRef says which pair is in use.
+	// Once that names it, put its name into credentialsSecretRef, remove this field and only then the old pair.
+	// +optional
+	NextCredentialsSecretRef *CredentialsSecretReference `json:"nextCredentialsSecretRef,omitempty"`
+
 	// customKeyPrefix is the first part of the customKey of each client of this platform:
 	// <customKeyPrefix>/<namespace>/<name>. By that key a client is found again when the cluster is rebuilt from Git, so
 	// it can not be changed, and no two clusters that share an account may have the same one.
@@ -40,6 +46,14 @@ type SfsPlatformSpec struct {
 	// +optional
 	AllowedNamespaces *AllowedNamespaces `json:"allowedNamespaces,omitempty"`
 
+	// adoption says which namespaces may name a customKey or clientKey of their own. Absent: none. A namespace that may
+	// name a client gets a token for it, whoever it belongs to.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=64
+	Adoption []AdoptionRule `json:"adoption,omitempty"`
+
 	// token holds defaults for the tokens of the clients.
 	// +optional
 	Token PlatformTokenSpec `json:"token,omitzero"`
@@ -47,6 +61,13 @@ type SfsPlatformSpec struct {
 	// rateLimit bounds the requests to SFS made for the clients and users of this platform.
 	// +optional
 	RateLimit RateLimit `json:"rateLimit,omitzero"`
+
+	// driftCheckInterval is how often the clients at SFS are listed, once for all SfsClients, to see whether somebody
+	// else has changed them; and how often the users of each client that has SfsClientUsers. At least 1m.
+	// +optional
+	// +kubebuilder:default="10m"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m')",message="driftCheckInterval must be at least 1m"
+	DriftCheckInterval *metav1.Duration `json:"driftCheckInterval,omitempty"`
 
 	// caBundle (PEM) holds the certificate authorities to trust instead of those of the operator's system.
 	// +optional
@@ -88,6 +109,39 @@ type AllowedNamespaces struct {
 	Selector *metav1.LabelSelector `json:"selector,omitempty"`
 }
 
+// AdoptionRule lets namespaces name clients at SFS.
+// +kubebuilder:validation:XValidation:rule="has(self.customKeyPatterns) || (has(self.allowClientKey) && self.allowClientKey)",message="a rule must have customKeyPatterns or allowClientKey: true; without them it allows nothing"
+type AdoptionRule struct {
+	// name of the rule.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name,omitempty"`
+
+	// namespaces that the rule is for; "*" stands for all that allowedNamespaces names.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=256
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=63
+	Namespaces []string `json:"namespaces,omitempty"`
+
+	// customKeyPatterns are the customKeys that they may name. "*" in a pattern stands for any characters, also none.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=256
+	CustomKeyPatterns []string `json:"customKeyPatterns,omitempty"`
+
+	// allowClientKey: true lets them name any client of the account by its clientKey, except those whose customKey
+	// begins with the customKeyPrefix of an SfsPlatform and a slash.
+	// +optional
+	AllowClientKey bool `json:"allowClientKey,omitempty"`
+}
+
 // PlatformTokenSpec holds defaults for the tokens of the clients of a platform.
 type PlatformTokenSpec struct {
 	// renewBefore is how long before its end a token is renewed, at least 3m: a kubelet needs up to 90 s to show a new
@@ -121,11 +175,28 @@ type SfsPlatformStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// conditions: Ready and CredentialsValid; Reconciling and Stalled only while True.
+	// conditions: Ready and CredentialsValid; Throttled, NextCredentialsValid, Reconciling and Stalled only while they
+	// have something to say.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// activeCredentialsSecretRef names the Secret whose pair is in use.
+	// +optional
+	ActiveCredentialsSecretRef *SecretReference `json:"activeCredentialsSecretRef,omitempty"`
+
+	// clients counts the SfsClients of this platform.
+	// +optional
+	Clients *ClientCount `json:"clients,omitempty"`
+
+	// throttledUntil is when requests to SFS are made again after it asked for a pause (429).
+	// +optional
+	ThrottledUntil *metav1.Time `json:"throttledUntil,omitempty"`
+
+	// lastDriftCheckTime is when the clients at SFS were last listed and compared with the SfsClients.
+	// +optional
+	LastDriftCheckTime *metav1.Time `json:"lastDriftCheckTime,omitempty"`
 
 	// credentialsRevision is the resourceVersion of the credentials Secret that was last tried.
 	// +optional
@@ -136,6 +207,17 @@ type SfsPlatformStatus struct {
 	LastHandledReconcileAt string `json:"lastHandledReconcileAt,omitempty"`
 }
 
+// ClientCount counts resources.
+type ClientCount struct {
+	// total number of them.
+	// +required
+	Total *int32 `json:"total,omitempty"`
+
+	// ready is how many of them are Ready.
+	// +required
+	Ready *int32 `json:"ready,omitempty"`
+}
+
 // SfsPlatform is one SFS account: the credentials, and the namespaces that may have clients of it.
 //
 // +kubebuilder:object:root=true
@@ -143,6 +225,7 @@ type SfsPlatformStatus struct {
 // +kubebuilder:subresource:status
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
+// +kubebuilder:printcolumn:name="Clients",type=integer,JSONPath=`.status.clients.total`
 // +kubebuilder:printcolumn:name="Prefix",type=string,JSONPath=`.spec.customKeyPrefix`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:printcolumn:name="URL",type=string,priority=1,JSONPath=`.spec.baseURL`

@@ -8,6 +8,12 @@ import (
 )
 
 // SfsClientUserSpec describes one person of a tenant.
+// +kubebuilder:validation:XValidation:rule="has(self.customKey) == has(oldSelf.customKey)",message="customKey is immutable, also where it was absent: users are found by it; create another SfsClientUser"
+// +kubebuilder:validation:XValidation:rule="has(self.userKey) == has(oldSelf.userKey)",message="userKey is immutable, also where it was absent: create another SfsClientUser"
+// +kubebuilder:validation:XValidation:rule="(has(self.customKey) ? 1 : 0) + (has(self.userKey) ? 1 : 0) + (has(self.default) && self.default ? 1 : 0) <= 1",message="set one of customKey, userKey and default: each says which user at SFS is meant"
+// +kubebuilder:validation:XValidation:rule="!has(self.userKey) || !has(self.adoptionPolicy) || self.adoptionPolicy != 'Create'",message="adoptionPolicy Create does not go with userKey, which names a user that exists"
+// +kubebuilder:validation:XValidation:rule="!has(self.default) || !self.default || !has(self.adoptionPolicy) || self.adoptionPolicy != 'Create'",message="adoptionPolicy Create does not go with default: SFS makes the default user together with the client"
+// +kubebuilder:validation:XValidation:rule="!has(self.deletionPolicy) || self.deletionPolicy != 'Retire' || (!has(self.userKey) && (!has(self.default) || !self.default) && (!has(self.managementPolicy) || self.managementPolicy != 'Observe'))",message="deletionPolicy Retire changes the user at SFS, so it goes with neither userKey, default nor managementPolicy Observe"
 type SfsClientUserSpec struct {
 	// clientRef names the SfsClient, in the same namespace. Immutable.
 	// +required
@@ -31,6 +37,48 @@ type SfsClientUserSpec struct {
 	// +kubebuilder:validation:MaxLength=254
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[^@[:space:]]+@[^@[:space:]]+$')",message="email must be an e-mail address"
 	Email string `json:"email,omitempty"`
+
+	// customKey names the user at SFS, one of this client that exists or one to be made, instead of the derived key
+	// <customKey of the client>/<name>. Immutable.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="customKey is immutable: users are found by it; create another SfsClientUser"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[!-~]+$')",message="customKey must be printable ASCII without spaces"
+	CustomKey string `json:"customKey,omitempty"`
+
+	// userKey imports a user of this client that exists at SFS by its key there. Immutable.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="userKey is immutable; create another SfsClientUser"
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9_.-]+$')",message="userKey must be letters, digits, '-', '_' and '.'"
+	UserKey string `json:"userKey,omitempty"`
+
+	// adoptionPolicy: AdoptOrCreate takes the user of the client that has the customKey, and creates it where there is
+	// none. Adopt never creates one, Create never takes one that is there.
+	// +optional
+	// +kubebuilder:default=AdoptOrCreate
+	AdoptionPolicy AdoptionPolicy `json:"adoptionPolicy,omitempty"`
+
+	// managementPolicy: Manage, or Observe: nothing of the user is created or changed at SFS; what would be stands in
+	// status.pendingChanges. The Secret of a user that exists is published all the same.
+	// +optional
+	// +kubebuilder:default=Manage
+	ManagementPolicy ManagementPolicy `json:"managementPolicy,omitempty"`
+
+	// driftPolicy: Correct undoes what others change at SFS of the fields that are set here. Report only says so, in
+	// status.pendingChanges and the condition Synced; a change of this spec is carried out all the same.
+	// +optional
+	// +kubebuilder:default=Correct
+	DriftPolicy DriftPolicy `json:"driftPolicy,omitempty"`
+
+	// deletionPolicy: what happens at SFS, which can not delete users, when this resource is deleted. Retain leaves the
+	// user as it is: a resource of the same name gets it back. Retire changes its customKey, so that it is never
+	// adopted again.
+	// +optional
+	// +kubebuilder:default=Retain
+	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
 
 	// secret holds the identifiers (userKey, clientKey, baseURL). Default name: <name>-sfs-user.
 	// +optional
@@ -70,11 +118,13 @@ type SfsClientUserStatus struct {
 	// +optional
 	ClientKey string `json:"clientKey,omitempty"`
 
-	// customKey is the key by which the user is found again at SFS: <customKey of the client>/<name>.
+	// customKey is the key by which the user is found again at SFS: <customKey of the client>/<name>, or
+	// spec.customKey. Of an imported user, the one that it has there, if any.
 	// +optional
 	CustomKey string `json:"customKey,omitempty"`
 
-	// origin says whether the user was created for this resource or was found at SFS.
+	// origin says whether the user was created for this resource, was found under its derived customKey or as the
+	// default user (Recovered), under spec.customKey (Adopted), or was named by spec.userKey (Imported).
 	// +optional
 	Origin Origin `json:"origin,omitempty"`
 
@@ -86,7 +136,15 @@ type SfsClientUserStatus struct {
 	// +optional
 	SecretRef *SecretReference `json:"secretRef,omitempty"`
 
-	// lastSyncTime is when the user was last compared with SFS.
+	// pendingChanges is what the operator would change at SFS but does not: because of managementPolicy Observe or
+	// driftPolicy Report, or since somebody else keeps changing it back.
+	// +optional
+	// +listType=map
+	// +listMapKey=field
+	PendingChanges []PendingChange `json:"pendingChanges,omitempty"`
+
+	// lastSyncTime is when the user was last read from SFS and compared. That the periodic check found nothing is not
+	// noted.
 	// +optional
 	LastSyncTime *metav1.Time `json:"lastSyncTime,omitempty"`
 
@@ -131,6 +189,9 @@ func (u *SfsClientUser) GetConditions() *[]metav1.Condition { return &u.Status.C
 func (u *SfsClientUser) IsSuspended() bool {
 	return u.Spec.Suspend || u.Annotations[PausedAnnotation] == "true"
 }
+
+// IsObserved says whether nothing is to be written to SFS.
+func (u *SfsClientUser) IsObserved() bool { return u.Spec.ManagementPolicy == ManagementPolicyObserve }
 
 // SecretName is the name of the Secret of identifiers.
 func (u *SfsClientUser) SecretName() string {

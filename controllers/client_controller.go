@@ -14,6 +14,7 @@ import (
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
@@ -28,12 +29,15 @@ import (
 // ClientReconciler keeps SfsClients: one client at SFS, its identifiers in one Secret, a living token in another.
 type ClientReconciler struct {
 	client   client.Client
+	live     client.Reader
 	clock    clock.PassiveClock
 	recorder events.EventRecorder
 	sessions *Sessions
 	secrets  *Secrets
 	creator  *creator
 	attempts *attempts
+	claims   *claims
+	drift    *drift
 	// pending holds tokens that could not be written to their Secret, so that an API server that refuses a Secret does not
 	// have a token minted with each attempt.
 	pending *memory[mintedToken]
@@ -62,7 +66,11 @@ func (r *ClientReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctr
 	p := &clientPass{client: c, tenantPass: &tenantPass{
 		pass:     newPass(who, c, r.clock, r.client, r.recorder, r.attempts),
 		sessions: r.sessions,
-		at:       comparison{time: &c.Status.LastSyncTime, handled: &c.Status.LastHandledReconcileAt},
+		drift:    r.drift,
+		at: comparison{
+			time: &c.Status.LastSyncTime, handled: &c.Status.LastHandledReconcileAt, pending: &c.Status.PendingChanges,
+		},
+		policy: profilePolicy{observed: c.IsObserved(), reported: c.Spec.DriftPolicy == v1alpha1.DriftPolicyReport},
 	}}
 	if !c.DeletionTimestamp.IsZero() {
 		return r.finalize(ctx, p)
@@ -104,7 +112,7 @@ func (r *ClientReconciler) reconcile(ctx context.Context, p *clientPass) error {
 	if identity != nil {
 		p.report(v1alpha1.SyncedCondition, "", "", identity)
 	} else {
-		failed = append(failed, p.syncProfile(ctx, func(ctx context.Context) error { return r.compareProfile(ctx, p) }), r.publishIdentity(ctx, p))
+		failed = append(failed, p.syncProfile(ctx, clientProfile{r, p}), r.publishIdentity(ctx, p), r.checkUsers(ctx, p))
 	}
 	failed = append(failed, r.keepToken(ctx, p, identity))
 	if err := errors.Join(failed...); err != nil || identity != nil {
@@ -126,10 +134,13 @@ func firstUnsettled(errs []error) error {
 	return nil
 }
 
-// identify makes sure that the SfsClient may use its platform and has a clientKey.
+// identify makes sure that the SfsClient may use its platform, has a clientKey, and is the one that may have it.
 func (r *ClientReconciler) identify(ctx context.Context, p *clientPass) (err error) {
 	p.platform, err = platformFor(ctx, r.client, p.client.Namespace, p.client.Spec.PlatformRef.Name)
 	if err != nil {
+		return err
+	}
+	if err := mayName(ctx, r.client, p.platform, p.client); err != nil {
 		return err
 	}
 	if err := r.ensureFinalizer(ctx, p); err != nil && p.client.Status.Token == nil {
@@ -139,7 +150,10 @@ func (r *ClientReconciler) identify(ctx context.Context, p *clientPass) (err err
 		p.wakeIn(staleRead)
 		log.FromContext(ctx).Error(err, "Writing the finalizer")
 	}
-	return r.bind(ctx, p)
+	if err := r.bind(ctx, p); err != nil {
+		return err
+	}
+	return r.holdsAlone(ctx, p)
 }
 
 func (r *ClientReconciler) forget(who ref) {
@@ -148,11 +162,15 @@ func (r *ClientReconciler) forget(who ref) {
 	r.creator.unsaved.drop(who)
 	r.attempts.gone(who)
 	r.pending.drop(who)
+	r.drift.forget(who)
 }
+
+func (r *ClientReconciler) signals() <-chan event.GenericEvent { return r.drift.clients }
 
 func (r *ClientReconciler) watches() []watched {
 	return []watched{
 		{&v1alpha1.SfsClient{}, itself, specOrAnnotationChanged()},
+		{&v1alpha1.SfsClient{}, r.rivalsOf, rivalChanged()},
 		{&corev1.Secret{}, ownerOf(clientKind), changedByOthers()},
 		{&v1alpha1.SfsPlatform{}, r.clientsOfPlatform, platformChanged()},
 		{&v1alpha1.SfsClientUser{}, clientOfDefaultUser, userKeyChanged()},

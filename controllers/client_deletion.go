@@ -5,80 +5,79 @@ package controllers
 
 import (
 	"context"
-	"fmt"
-	"time"
 
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 	"github.com/sendforsign/sfs-operator/internal/conditions"
 	"github.com/sendforsign/sfs-operator/sendforsign"
 )
 
-// deletionDeadline bounds how long a deletion waits for SFS. What can not be revoked by then expires by itself.
-const deletionDeadline = time.Minute
-
 // ensureFinalizer has the finalizer there exactly while there may be a token to revoke. It is written before the first
 // token is minted.
 func (r *ClientReconciler) ensureFinalizer(ctx context.Context, p *clientPass) error {
 	wanted := p.client.Spec.Token.RevocationPolicy != v1alpha1.RevokeNever && (p.client.TokenEnabled() || p.client.Status.Token != nil)
-	if wanted == controllerutil.ContainsFinalizer(p.client, v1alpha1.RevokeTokenFinalizer) {
-		return nil
-	}
-	return p.patchFinalizer(ctx, wanted)
+	return p.ensureFinalizers(ctx, map[string]bool{
+		v1alpha1.RevokeTokenFinalizer: wanted,
+		v1alpha1.RetireFinalizer:      p.client.Spec.DeletionPolicy == v1alpha1.DeletionPolicyRetire,
+	})
 }
 
-func (p *clientPass) patchFinalizer(ctx context.Context, wanted bool) error {
-	changed := p.client.DeepCopy()
-	if wanted {
-		controllerutil.AddFinalizer(changed, v1alpha1.RevokeTokenFinalizer)
-	} else {
-		controllerutil.RemoveFinalizer(changed, v1alpha1.RevokeTokenFinalizer)
-	}
-	patch := client.MergeFromWithOptions(p.client.DeepCopy(), client.MergeFromWithOptimisticLock{})
-	if err := p.pass.client.Patch(ctx, changed, patch, client.FieldOwner(fieldManager)); err != nil {
-		return orStale(fmt.Errorf("writing the finalizers: %w", err))
-	}
-	for _, o := range []object{p.object, p.saved} {
-		o.SetFinalizers(changed.Finalizers)
-		o.SetResourceVersion(changed.ResourceVersion)
-	}
-	return nil
-}
-
-// finalize revokes the token and lets the SfsClient go. It never waits longer than the deadline, and needs neither the
+// finalize revokes the token, retires the client where that is wanted, and lets the SfsClient go. It needs neither the
 // platform nor SFS to be there.
 func (r *ClientReconciler) finalize(ctx context.Context, p *clientPass) (ctrl.Result, error) {
-	if !controllerutil.ContainsFinalizer(p.client, v1alpha1.RevokeTokenFinalizer) {
-		return ctrl.Result{}, nil
+	end := p.client.DeletionTimestamp.Add(deletionDeadline)
+	expiry := end
+	if t := p.client.Status.Token; t != nil && t.ExpirationTime.Time.Before(end) {
+		expiry = t.ExpirationTime.Time
 	}
-	outcome, err := r.revokeToken(ctx, p, p.publishedIn())
-	deadline := p.client.DeletionTimestamp.Add(deletionDeadline)
-	if t := p.client.Status.Token; t != nil && t.ExpirationTime.Time.Before(deadline) {
-		deadline = t.ExpirationTime.Time
+	return p.release(ctx,
+		duty{
+			finalizer: v1alpha1.RevokeTokenFinalizer, deadline: expiry, missed: notRevoked(notInTime),
+			do: func(ctx context.Context) (happening, error) { return r.revokeToken(ctx, p, p.publishedIn()) },
+		},
+		duty{
+			finalizer: v1alpha1.RetireFinalizer, deadline: end, missed: notRetired(notInTime),
+			do: func(ctx context.Context) (happening, error) { return r.retire(ctx, p) },
+		},
+	)
+}
+
+// retire changes the customKey of the client, so that it is not found by it again.
+func (r *ClientReconciler) retire(ctx context.Context, p *clientPass) (happening, error) {
+	if p.client.Status.ClientKey == "" || p.client.Status.CustomKey == "" {
+		return happening{}, nil
 	}
-	if err != nil && p.now.Before(deadline) {
-		p.wakeIn(p.until(deadline))
-		if err = unsettled(err); err != nil {
-			return ctrl.Result{}, err
-		}
-		return p.result(), nil
-	}
+	session, gone, err := p.connectToLeave(ctx, p.client.Spec.PlatformRef.Name)
 	if err != nil {
-		outcome = notRevoked("SFS could not be asked in time")
+		return happening{}, err
 	}
-	if err := p.patchFinalizer(ctx, false); client.IgnoreNotFound(err) != nil {
-		if err = unsettled(p.later(err)); err != nil {
-			return ctrl.Result{}, err
+	if gone != nil {
+		return notRetired(gone.message), nil
+	}
+	// Where several stand for the client it stays that of the others.
+	rivals, err := r.holders(ctx, p)
+	if err != nil {
+		return happening{}, err
+	}
+	if len(rivals) > 0 {
+		return notRetired("it also belongs to SfsClient " + client.ObjectKeyFromObject(&rivals[0]).String()), nil
+	}
+	key, customKey := p.client.Status.ClientKey, retiredKey(p.client.Status.CustomKey, p.client)
+	return p.retire(ctx, session, customKey, func() error {
+		err := session.call(ctx, p.ref, func(ctx context.Context, api *sendforsign.API, platform sendforsign.Secret) error {
+			return api.UpdateClient(ctx, sendforsign.PlatformToken(platform), key, sendforsign.ClientFields{CustomKey: customKey})
+		})
+		if err != nil {
+			return err
 		}
-		return p.result(), nil
-	}
-	if outcome != (happening{}) {
-		outcome.tell(p.recorder, p.client)
-	}
-	return ctrl.Result{}, nil
+		found, err := r.read(ctx, p, key)
+		if err != nil {
+			return err
+		}
+		return retiredAs(customKey, found.CustomKey)
+	})
 }
 
 // revokeToken revokes the token in a Secret, if there is one. It returns what is to be told of it.
@@ -90,20 +89,12 @@ func (r *ClientReconciler) revokeToken(ctx context.Context, p *clientPass, name 
 	if err != nil || len(value) == 0 {
 		return happening{}, err
 	}
-	// Whether the namespace may still use the platform does not matter for giving a token back.
-	p.platform = &v1alpha1.SfsPlatform{}
-	if err := r.client.Get(ctx, client.ObjectKey{Name: p.client.Spec.PlatformRef.Name}, p.platform); err != nil {
-		if client.IgnoreNotFound(err) == nil {
-			return notRevoked("its SfsPlatform is gone"), nil
-		}
-		return happening{}, fmt.Errorf("reading the SfsPlatform: %w", err)
-	}
-	session, err := p.connect(ctx)
+	session, gone, err := p.connectToLeave(ctx, p.client.Spec.PlatformRef.Name)
 	if err != nil {
-		if failed := problemOf(err); failed != nil {
-			return notRevoked(failed.message), nil //nolint:nilerr // without credentials there is nothing to wait for
-		}
 		return happening{}, err
+	}
+	if gone != nil {
+		return notRevoked(gone.message), nil
 	}
 	err = p.try(ctx, step{name: "revoke", session: session, urgent: true}, func() error {
 		return session.call(ctx, p.ref, func(ctx context.Context, api *sendforsign.API, platform sendforsign.Secret) error {

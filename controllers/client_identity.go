@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/internal/conditions"
 	"github.com/sendforsign/sfs-operator/sendforsign"
 )
 
@@ -26,22 +27,73 @@ func (r *ClientReconciler) bind(ctx context.Context, p *clientPass) error {
 	if err != nil {
 		return err
 	}
-	status.CustomKey = clientCustomKey(p.platform, p.client)
 	p.urgency = urgencyMissing
-	return p.try(ctx, step{name: "bind", session: session}, func() error {
+	defer r.claims.release(p.ref)
+	if p.client.Spec.ClientKey != "" {
+		return p.try(ctx, step{name: "bind", session: session}, func() error { return r.importClient(ctx, p) })
+	}
+	found := v1alpha1.OriginRecovered
+	status.CustomKey = clientCustomKey(p.platform, p.client)
+	if p.client.Spec.CustomKey != "" {
+		found = v1alpha1.OriginAdopted
+	}
+	err = p.try(ctx, step{name: "bind", session: session}, func() error {
 		return r.creator.ensure(ctx, p.pass, creation{
-			intent: &status.CreateIntent,
-			lookup: func(ctx context.Context) (string, error) { return r.lookup(ctx, p, status.CustomKey) },
-			create: func(ctx context.Context) (string, error) { return r.create(ctx, p) },
+			customKey: status.CustomKey,
+			found:     found,
+			adoption:  p.client.Spec.AdoptionPolicy,
+			observed:  p.client.IsObserved(),
+			intent:    &status.CreateIntent,
+			lookup:    func(ctx context.Context) (string, error) { return r.lookup(ctx, p, status.CustomKey) },
+			create:    func(ctx context.Context) (string, error) { return r.create(ctx, p) },
+			guard:     func(ctx context.Context, key string) error { return r.guard(ctx, p, key, status.CustomKey) },
 			bind: func(key string, origin v1alpha1.Origin) {
 				status.ClientKey, status.Origin = key, origin
 			},
 		})
 	})
+	p.planCreation(err, v1alpha1.PendingChange{Field: "client", To: status.CustomKey})
+	return err
 }
 
-// clientCustomKey is by what a client is found again. No part can hold a slash, so that no two resources share one.
+// importClient binds the client that the spec names by its key at SFS.
+func (r *ClientReconciler) importClient(ctx context.Context, p *clientPass) error {
+	key := p.client.Spec.ClientKey
+	found, err := r.read(ctx, p, key)
+	switch {
+	case sendforsign.IsNotFound(err), err == nil && found.ClientKey != key:
+		return nothingToAdopt("clientKey", key, "it is named by its key")
+	case err != nil:
+		return err
+	}
+	// The key alone does not say whose client it is.
+	if err := notReserved(ctx, r.client, found.CustomKey); err != nil {
+		return err
+	}
+	if err := r.guard(ctx, p, key, found.CustomKey); err != nil {
+		return err
+	}
+	p.client.Status.ClientKey, p.client.Status.CustomKey, p.client.Status.Origin = key, found.CustomKey, v1alpha1.OriginImported
+	conditions.Remove(p.client, v1alpha1.SyncedCondition) // nobody has given it this resource's profile yet
+	p.tell(adopted(v1alpha1.OriginImported, key))
+	return p.save(ctx)
+}
+
+func (r *ClientReconciler) read(ctx context.Context, p *clientPass, clientKey string) (sendforsign.Client, error) {
+	var found sendforsign.Client
+	err := p.session.call(ctx, p.ref, func(ctx context.Context, api *sendforsign.API, platform sendforsign.Secret) (err error) {
+		found, err = api.ReadClient(ctx, sendforsign.PlatformToken(platform), sendforsign.ClientQuery{ClientKey: clientKey})
+		return err
+	})
+	return found, err
+}
+
+// clientCustomKey is by what a client is found again. No part of a derived one can hold a slash, so that no two resources
+// share one.
 func clientCustomKey(platform *v1alpha1.SfsPlatform, c *v1alpha1.SfsClient) string {
+	if c.Spec.CustomKey != "" {
+		return c.Spec.CustomKey
+	}
 	return strings.Join([]string{platform.Spec.CustomKeyPrefix, c.Namespace, c.Name}, "/")
 }
 
@@ -89,9 +141,10 @@ func ambiguous(what, customKey string, keys []string) error {
 func (r *ClientReconciler) create(ctx context.Context, p *clientPass) (string, error) {
 	var made sendforsign.Client
 	err := p.session.call(ctx, p.ref, func(ctx context.Context, api *sendforsign.API, platform sendforsign.Secret) (err error) {
-		fields := profileOf(p.client)
-		fields.CustomKey = p.client.Status.CustomKey
-		made, err = api.CreateClient(ctx, sendforsign.PlatformToken(platform), fields)
+		made, err = api.CreateClient(ctx, sendforsign.PlatformToken(platform), sendforsign.ClientFields{
+			FullName: p.client.Spec.FullName, Email: p.client.Spec.Email, Organization: p.client.Spec.Organization,
+			CustomKey: p.client.Status.CustomKey,
+		})
 		return err
 	})
 	if err != nil {
@@ -107,39 +160,46 @@ func (r *ClientReconciler) create(ctx context.Context, p *clientPass) (string, e
 	return made.ClientKey, nil
 }
 
-func profileOf(c *v1alpha1.SfsClient) sendforsign.ClientFields {
-	return sendforsign.ClientFields{FullName: c.Spec.FullName, Email: c.Spec.Email, Organization: c.Spec.Organization}
+// clientProfile is what SFS holds of a client beside its key.
+type clientProfile struct {
+	r *ClientReconciler
+	p *clientPass
 }
 
-// compareProfile corrects at SFS what the spec names.
-func (r *ClientReconciler) compareProfile(ctx context.Context, p *clientPass) error {
-	var found sendforsign.Client
-	err := p.session.call(ctx, p.ref, func(ctx context.Context, api *sendforsign.API, platform sendforsign.Secret) (err error) {
-		found, err = api.ReadClient(ctx, sendforsign.PlatformToken(platform), sendforsign.ClientQuery{ClientKey: p.client.Status.ClientKey})
-		return err
-	})
+func (c clientProfile) differences(ctx context.Context) ([]difference, error) {
+	key := c.p.client.Status.ClientKey
+	found, err := c.r.read(ctx, c.p, key)
 	if sendforsign.IsNotFound(err) {
-		return remoteMissing("clientKey", p.client.Status.ClientKey, err)
+		return nil, remoteMissing("clientKey", key, err)
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	want := profileOf(p.client)
+	return clientDifferences(c.p.client, found), nil
+}
+
+func (c clientProfile) correct(ctx context.Context, differences []difference) error {
 	change := sendforsign.ClientFields{
-		FullName:     differing(want.FullName, found.FullName),
-		Email:        differing(want.Email, found.Email),
-		Organization: differing(want.Organization, found.Organization),
+		FullName: wanted(differences, "fullName"), Email: wanted(differences, "email"),
+		Organization: wanted(differences, "organization"), CustomKey: wanted(differences, "customKey"),
 	}
-	if change.FullName == "" && change.Email == "" && change.Organization == "" {
-		return nil
-	}
-	err = p.session.call(ctx, p.ref, func(ctx context.Context, api *sendforsign.API, platform sendforsign.Secret) error {
-		return api.UpdateClient(ctx, sendforsign.PlatformToken(platform), p.client.Status.ClientKey, change)
+	return c.p.session.call(ctx, c.p.ref, func(ctx context.Context, api *sendforsign.API, platform sendforsign.Secret) error {
+		return api.UpdateClient(ctx, sendforsign.PlatformToken(platform), c.p.client.Status.ClientKey, change)
 	})
-	if err == nil {
-		p.tell(corrected())
+}
+
+// clientDifferences compares what the spec names. The customKey of an imported client is not the operator's.
+func clientDifferences(c *v1alpha1.SfsClient, found sendforsign.Client) []difference {
+	customKey := c.Status.CustomKey
+	if c.Spec.ClientKey != "" {
+		customKey = ""
 	}
-	return err
+	return differing([]difference{
+		{"fullName", found.FullName, c.Spec.FullName},
+		{"email", found.Email, c.Spec.Email},
+		{"organization", found.Organization, c.Spec.Organization},
+		{"customKey", found.CustomKey, customKey},
+	})
 }
 
 func remoteMissing(what, key string, cause error) error {

@@ -115,8 +115,9 @@ func TestARoutineRenewalChangesNothingButTheToken(t *testing.T) {
 	if c.Status.Token.Revision != 2 {
 		t.Fatalf("token revision is %d after 20 minutes, want 2", c.Status.Token.Revision)
 	}
-	if n := w.sim.CountCalls("token", "create"); len(w.sim.Calls()) != n || n > 2 {
-		t.Errorf("want one token for the client and at most one for the platform, have the calls %v", w.sim.Calls())
+	tokens, lists := w.sim.CountCalls("token", "create"), w.sim.CountCalls("client", "list")
+	if len(w.sim.Calls()) != tokens+lists || tokens > 2 || lists != 2 {
+		t.Errorf("want one token for the client, at most one for the platform and two lists to look for changes, have the calls %v", w.sim.Calls())
 	}
 	if got := w.secret("shop-sfs"); got.ResourceVersion != stable.ResourceVersion {
 		t.Error("the Secret of identifiers was written")

@@ -6,6 +6,7 @@ package controllers
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -64,8 +65,49 @@ type creation struct {
 	// create makes the object. It is called at most once in a pass, and MUST NOT do anything after the request that can
 	// fail.
 	create func(context.Context) (string, error)
+	// guard refuses an object that was found, or, with an empty key, the making of one.
+	guard func(ctx context.Context, key string) error
 	// bind enters the key in the status.
 	bind func(key string, origin v1alpha1.Origin)
+
+	// customKey is what is looked for. found is the origin of what is there already.
+	customKey string
+	found     v1alpha1.Origin
+	adoption  v1alpha1.AdoptionPolicy
+	// observed: nothing may be made.
+	observed bool
+}
+
+// mayAdopt refuses to take what was there before, where the policy says so. What the operator has made itself, in an
+// attempt that the intent tells of, is no stranger's.
+func (c creation) mayAdopt() error {
+	if c.adoption != v1alpha1.AdoptionPolicyCreate || *c.intent != nil {
+		return nil
+	}
+	return &problem{
+		reason:  v1alpha1.AlreadyExistsReason,
+		message: fmt.Sprintf("SFS has an object of the customKey %s already, and adoptionPolicy is Create", c.customKey),
+		pace:    slow,
+	}
+}
+
+// mayCreate refuses to make an object where a policy says so.
+func (c creation) mayCreate() error {
+	switch {
+	case c.observed:
+		return nothingToAdopt("customKey", c.customKey, "managementPolicy is Observe")
+	case c.adoption == v1alpha1.AdoptionPolicyAdopt:
+		return nothingToAdopt("customKey", c.customKey, "adoptionPolicy is Adopt")
+	}
+	return nil
+}
+
+func nothingToAdopt(what, key, why string) error {
+	return &problem{
+		reason:  v1alpha1.NothingToAdoptReason,
+		message: fmt.Sprintf("SFS has no object of the %s %s, and none is made, since %s", what, key, why),
+		pace:    slow,
+	}
 }
 
 var errNone = errors.New("no such object")
@@ -77,12 +119,18 @@ func (c *creator) ensure(ctx context.Context, p *pass, what creation) error {
 	key, err := what.lookup(ctx)
 	switch {
 	case err == nil:
-		origin := v1alpha1.OriginRecovered
+		origin := what.found
 		if *what.intent != nil {
 			origin = v1alpha1.OriginCreated // by the attempt that the intent tells of
 		}
+		if err := errors.Join(what.mayAdopt(), what.guard(ctx, key)); err != nil {
+			return err
+		}
 		return c.bind(ctx, p, what, key, origin)
 	case !errors.Is(err, errNone):
+		return err
+	}
+	if err := errors.Join(what.mayCreate(), what.guard(ctx, "")); err != nil {
 		return err
 	}
 	if intent := *what.intent; intent != nil {
@@ -138,8 +186,8 @@ func outcomeUnknown(cause error) error {
 func (c *creator) bind(ctx context.Context, p *pass, what creation, key string, origin v1alpha1.Origin) error {
 	what.bind(key, origin)
 	*what.intent = nil
-	if origin == v1alpha1.OriginRecovered {
-		p.tell(recovered(key))
+	if origin != v1alpha1.OriginCreated {
+		p.tell(adopted(origin, key))
 		// What it looks like at SFS is not known, whatever was known of the one before.
 		conditions.Remove(p.object, v1alpha1.SyncedCondition)
 	}

@@ -6,6 +6,8 @@ package controllers
 import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/events"
+
+	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 )
 
 // happening is an event that is told once the status that goes with it has been saved. None is told of a routine renewal.
@@ -29,8 +31,9 @@ func warning(reason, action, note string) happening {
 
 func created(key string) happening { return normal("Created", "Create", "created at SFS as "+key) }
 
-func recovered(key string) happening {
-	return normal("Recovered", "Adopt", "found at SFS under its customKey as "+key)
+// adopted has the origin as its reason: Recovered, Adopted or Imported.
+func adopted(origin v1alpha1.Origin, key string) happening {
+	return normal(string(origin), "Adopt", "found at SFS as "+key)
 }
 
 func bound(key string) happening {
@@ -39,6 +42,14 @@ func bound(key string) happening {
 
 func corrected() happening {
 	return normal("Updated", "Update", "SFS was given the values of the spec")
+}
+
+func retired(customKey string) happening {
+	return normal("Retired", "Retire", "the customKey at SFS was changed to "+customKey)
+}
+
+func notRetired(why string) happening {
+	return warning("NotRetired", "Retire", "the customKey at SFS was not changed, so a resource of the same name gets the same object back: "+why)
 }
 
 func repaired(secret string) happening {

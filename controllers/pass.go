@@ -145,7 +145,7 @@ func (p *pass) summarize(types ...string) {
 		if blocking == nil {
 			blocking = p.blocking(c)
 		}
-		if c.Status == metav1.ConditionTrue && remark == nil && ails(c.Reason) {
+		if remark == nil && p.blocking(c) == nil && ails(c.Reason) {
 			remark = c.DeepCopy()
 		}
 	}
@@ -171,7 +171,8 @@ func (p *pass) summarize(types ...string) {
 
 // blocking returns what a condition has against Ready, or nil.
 func (p *pass) blocking(c *metav1.Condition) *metav1.Condition {
-	if c.Status != metav1.ConditionTrue {
+	// What is only reported, because the user wants it so, keeps nobody from using the resource.
+	if c.Status != metav1.ConditionTrue && c.Reason != v1alpha1.DriftDetectedReason {
 		return c.DeepCopy()
 	}
 	if c.ObservedGeneration != p.object.GetGeneration() && !p.resting {

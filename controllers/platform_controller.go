@@ -31,6 +31,7 @@ type PlatformReconciler struct {
 	recorder events.EventRecorder
 	sessions *Sessions
 	attempts *attempts
+	drift    *drift
 	// changed brings a platform back when a request made for one of its clients shows that its credentials have been
 	// refused or are accepted again.
 	changed chan event.GenericEvent
@@ -78,7 +79,10 @@ func (r *PlatformReconciler) reconcile(ctx context.Context, p *platformPass) err
 		return err
 	}
 	p.report(v1alpha1.CredentialsValidCondition, v1alpha1.VerifiedReason, "SFS accepts the API key and secret", err)
-	return err
+	if err != nil {
+		return err
+	}
+	return r.checkDrift(ctx, p, session)
 }
 
 // isVerified says whether what the status says of the credentials is still all that is known of them.
@@ -120,6 +124,8 @@ func (r *PlatformReconciler) verify(ctx context.Context, p *platformPass, s *ses
 	}
 	return err
 }
+
+func (r *PlatformReconciler) signals() <-chan event.GenericEvent { return r.changed }
 
 func (r *PlatformReconciler) watches() []watched {
 	return []watched{

@@ -12,8 +12,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 )
@@ -44,8 +42,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	r := newReconcilers(mgr.GetClient(), mgr.GetClient(), mgr.GetAPIReader(), o)
 	recorder := mgr.GetEventRecorder(fieldManager)
 	r.platforms.recorder, r.clients.recorder, r.users.recorder = recorder, recorder, recorder
-	changed := source.Channel(r.platforms.changed, &handler.EnqueueRequestForObject{})
-	if err := control(mgr, r.platforms, controller.Options{}, changed); err != nil {
+	if err := control(mgr, r.platforms, controller.Options{}); err != nil {
 		return err
 	}
 	for _, w := range []watcher{r.clients, r.users} {
@@ -85,12 +82,17 @@ func newReconcilers(c client.Client, secrets, live client.Reader, o Options) rec
 	writer := &Secrets{cached: secrets, live: live, writer: c, written: map[ref]map[string]string{}}
 	maker := &creator{clock: o.Clock, unsaved: newMemory[unsavedKey]()}
 	tried := newAttempts(o.Clock)
+	taken := &claims{by: map[string]ref{}}
+	found := newDrift()
 	return reconcilers{
-		platforms: &PlatformReconciler{client: c, clock: o.Clock, sessions: sessions, attempts: tried, changed: changed},
+		platforms: &PlatformReconciler{client: c, clock: o.Clock, sessions: sessions, attempts: tried, drift: found, changed: changed},
 		clients: &ClientReconciler{
-			client: c, clock: o.Clock, sessions: sessions, secrets: writer, creator: maker, attempts: tried,
-			pending: newMemory[mintedToken](),
+			client: c, live: live, clock: o.Clock, sessions: sessions, secrets: writer, creator: maker, attempts: tried,
+			claims: taken, drift: found, pending: newMemory[mintedToken](),
 		},
-		users: &UserReconciler{client: c, clock: o.Clock, sessions: sessions, secrets: writer, creator: maker, attempts: tried},
+		users: &UserReconciler{
+			client: c, clock: o.Clock, sessions: sessions, secrets: writer, creator: maker, attempts: tried,
+			claims: taken, drift: found,
+		},
 	}
 }

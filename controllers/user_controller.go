@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -15,15 +16,16 @@ import (
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 )
 
-// +kubebuilder:rbac:groups=sendforsign.com,resources=sfsclientusers,verbs=get;list;watch
+// +kubebuilder:rbac:groups=sendforsign.com,resources=sfsclientusers,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=sendforsign.com,resources=sfsclientusers/status,verbs=get;patch
 
-// UserReconciler keeps SfsClientUsers: one user at SFS, and its identifiers in a Secret. A user has no finalizer: SFS can
-// not delete users, and there is no token to revoke.
+// UserReconciler keeps SfsClientUsers: one user at SFS, and its identifiers in a Secret. A user has a finalizer only with
+// deletionPolicy Retire: SFS can not delete users, and there is no token to revoke.
 type UserReconciler struct {
 	client   client.Client
 	clock    clock.PassiveClock
@@ -32,6 +34,8 @@ type UserReconciler struct {
 	secrets  *Secrets
 	creator  *creator
 	attempts *attempts
+	claims   *claims
+	drift    *drift
 }
 
 const userKind = "SfsClientUser"
@@ -54,14 +58,18 @@ func (r *UserReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.
 		}
 		return ctrl.Result{}, fmt.Errorf("reading the SfsClientUser: %w", err)
 	}
-	if !u.DeletionTimestamp.IsZero() {
-		return ctrl.Result{}, nil
-	}
 	p := &userPass{user: u, tenantPass: &tenantPass{
 		pass:     newPass(who, u, r.clock, r.client, r.recorder, r.attempts),
 		sessions: r.sessions,
-		at:       comparison{time: &u.Status.LastSyncTime, handled: &u.Status.LastHandledReconcileAt},
+		drift:    r.drift,
+		at: comparison{
+			time: &u.Status.LastSyncTime, handled: &u.Status.LastHandledReconcileAt, pending: &u.Status.PendingChanges,
+		},
+		policy: profilePolicy{observed: u.IsObserved(), reported: u.Spec.DriftPolicy == v1alpha1.DriftPolicyReport},
 	}}
+	if !u.DeletionTimestamp.IsZero() {
+		return r.finalize(ctx, p)
+	}
 	if u.IsSuspended() {
 		p.resting = true
 		u.Status.ObservedGeneration = u.Generation
@@ -82,7 +90,7 @@ func (r *UserReconciler) reconcile(ctx context.Context, p *userPass) error {
 		return err
 	}
 	failed := []error{
-		p.syncProfile(ctx, func(ctx context.Context) error { return r.compareProfile(ctx, p) }),
+		p.syncProfile(ctx, userProfile{r, p}),
 		r.publishIdentity(ctx, p),
 	}
 	if err := errors.Join(failed...); err != nil {
@@ -99,7 +107,13 @@ func (r *UserReconciler) identify(ctx context.Context, p *userPass) (err error) 
 	if p.platform, err = platformFor(ctx, r.client, p.user.Namespace, p.owner.Spec.PlatformRef.Name); err != nil {
 		return err
 	}
-	return r.bind(ctx, p)
+	if err := p.ensureFinalizers(ctx, map[string]bool{v1alpha1.RetireFinalizer: p.user.Spec.DeletionPolicy == v1alpha1.DeletionPolicyRetire}); err != nil {
+		return p.later(err)
+	}
+	if err := r.bind(ctx, p); err != nil {
+		return err
+	}
+	return r.yield(ctx, p, p.user.Status.UserKey)
 }
 
 // clientOf returns the SfsClient of a user once it has a clientKey. Until then a watch brings the user back.
@@ -131,11 +145,15 @@ func (r *UserReconciler) forget(who ref) {
 	r.secrets.forget(who)
 	r.creator.unsaved.drop(who)
 	r.attempts.gone(who)
+	r.drift.forget(who)
 }
+
+func (r *UserReconciler) signals() <-chan event.GenericEvent { return r.drift.users }
 
 func (r *UserReconciler) watches() []watched {
 	return []watched{
 		{&v1alpha1.SfsClientUser{}, itself, specOrAnnotationChanged()},
+		{&v1alpha1.SfsClientUser{}, r.siblingsOf, siblingChanged()},
 		{&corev1.Secret{}, ownerOf(userKind), changedByOthers()},
 		{&v1alpha1.SfsClient{}, r.usersOfClient, clientKeyChanged()},
 		{&v1alpha1.SfsPlatform{}, r.usersOfPlatform, platformChanged()},
@@ -146,6 +164,18 @@ func (r *UserReconciler) watches() []watched {
 func (r *UserReconciler) usersOfClient(ctx context.Context, c client.Object) []ctrl.Request {
 	return requestsFor(ctx, r.client, &v1alpha1.SfsClientUserList{},
 		client.InNamespace(c.GetNamespace()), client.MatchingFields{clientIndex: c.GetName()})
+}
+
+// siblingsOf are the other users of a client.
+func (r *UserReconciler) siblingsOf(ctx context.Context, o client.Object) []ctrl.Request {
+	u, ok := o.(*v1alpha1.SfsClientUser)
+	if !ok {
+		return nil
+	}
+	requests := requestsFor(ctx, r.client, &v1alpha1.SfsClientUserList{},
+		client.InNamespace(u.Namespace), client.MatchingFields{clientIndex: u.Spec.ClientRef.Name})
+	itself := ctrl.Request{NamespacedName: client.ObjectKeyFromObject(u)}
+	return slices.DeleteFunc(requests, func(other ctrl.Request) bool { return other == itself })
 }
 
 func (r *UserReconciler) usersInNamespace(ctx context.Context, ns client.Object) []ctrl.Request {

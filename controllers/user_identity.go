@@ -4,8 +4,11 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -26,33 +29,152 @@ func (r *UserReconciler) bind(ctx context.Context, p *userPass) error {
 	if err != nil {
 		return err
 	}
-	status.CustomKey = p.owner.Status.CustomKey + "/" + p.user.Name
 	p.urgency = urgencyMissing
-	return p.try(ctx, step{name: "bind", session: session}, func() error {
-		if p.user.Spec.Default {
+	found := v1alpha1.OriginRecovered
+	status.CustomKey = userCustomKey(p.owner, p.user)
+	if p.user.Spec.CustomKey != "" {
+		found = v1alpha1.OriginAdopted
+	}
+	defer r.claims.release(p.ref)
+	err = p.try(ctx, step{name: "bind", session: session}, func() error {
+		switch {
+		case p.user.Spec.Default:
 			return r.bindDefault(ctx, p)
+		case p.user.Spec.UserKey != "":
+			return r.importUser(ctx, p)
 		}
 		return r.creator.ensure(ctx, p.pass, creation{
-			intent: &status.CreateIntent,
+			customKey: status.CustomKey,
+			found:     found,
+			adoption:  p.user.Spec.AdoptionPolicy,
+			observed:  p.user.IsObserved(),
+			intent:    &status.CreateIntent,
 			lookup: func(ctx context.Context) (string, error) {
-				users, err := r.list(ctx, p)
+				users, err := r.list(ctx, p, p.owner.Status.ClientKey)
 				if err != nil {
 					return "", err
 				}
 				return userWith(users, status.CustomKey)
 			},
 			create: func(ctx context.Context) (string, error) { return r.create(ctx, p) },
+			guard:  func(ctx context.Context, key string) error { return r.guard(ctx, p, key) },
 			bind: func(key string, origin v1alpha1.Origin) {
 				status.UserKey, status.ClientKey, status.Origin = key, p.owner.Status.ClientKey, origin
 			},
 		})
 	})
+	p.planCreation(err, v1alpha1.PendingChange{Field: "user", To: status.CustomKey})
+	return err
 }
 
-func (r *UserReconciler) list(ctx context.Context, p *userPass) ([]sendforsign.User, error) {
+// userCustomKey is by what a user is found again among those of its client.
+func userCustomKey(owner *v1alpha1.SfsClient, u *v1alpha1.SfsClientUser) string {
+	if u.Spec.CustomKey != "" {
+		return u.Spec.CustomKey
+	}
+	return derivedUserPrefix(owner) + u.Name
+}
+
+// derivedUserPrefix is that of the derived customKeys. A client that was imported may have no customKey.
+func derivedUserPrefix(owner *v1alpha1.SfsClient) string {
+	return cmp.Or(owner.Status.CustomKey, owner.Status.ClientKey) + "/"
+}
+
+// guard refuses the user with this key, or with none a new one, to an SfsClientUser that has an older rival, or that names
+// what another has by its name.
+func (r *UserReconciler) guard(ctx context.Context, p *userPass, userKey string) error {
+	if prefix := derivedUserPrefix(p.owner); strings.HasPrefix(p.user.Spec.CustomKey, prefix) {
+		return &problem{
+			reason:  v1alpha1.AdoptionNotAllowedReason,
+			message: fmt.Sprintf("spec.customKey begins with %s: such a key belongs to the SfsClientUser of that name, and can not be named by another", prefix),
+			pace:    waits,
+		}
+	}
+	if err := r.claims.take(p.owner.Status.ClientKey+" customKey "+p.user.Status.CustomKey, p.ref); err != nil {
+		return err
+	}
+	if userKey != "" {
+		if err := r.claims.take(p.owner.Status.ClientKey+" userKey "+userKey, p.ref); err != nil {
+			return err
+		}
+	}
+	return r.yield(ctx, p, userKey)
+}
+
+// yield lets the oldest of several SfsClientUsers have a user of the client. They are all of one namespace, so the cache is
+// good enough; what it does not show yet is found later.
+func (r *UserReconciler) yield(ctx context.Context, p *userPass, userKey string) error {
+	siblings, err := r.siblings(ctx, p)
+	if err != nil {
+		return err
+	}
+	for i := range siblings {
+		other := &siblings[i]
+		holds := userKey != "" && other.Status.UserKey == userKey && other.Status.ClientKey == p.owner.Status.ClientKey
+		switch same := holds || namesSameUser(other, p.user, userKey); {
+		case holds && !other.DeletionTimestamp.IsZero():
+			return &problem{
+				reason:  v1alpha1.ProgressingReason,
+				message: fmt.Sprintf("SfsClientUser %s, which stands for the same user at SFS, is being deleted", other.Name),
+				pace:    waits,
+			}
+		case same && isOlder(other, p.user) && other.DeletionTimestamp.IsZero():
+			return taken("user", "SfsClientUser "+other.Name)
+		}
+	}
+	return nil
+}
+
+// siblings returns the other SfsClientUsers of the client.
+func (r *UserReconciler) siblings(ctx context.Context, p *userPass) ([]v1alpha1.SfsClientUser, error) {
+	var all v1alpha1.SfsClientUserList
+	if err := r.client.List(ctx, &all, client.InNamespace(p.user.Namespace), client.MatchingFields{clientIndex: p.user.Spec.ClientRef.Name}); err != nil {
+		return nil, fmt.Errorf("listing the users: %w", err)
+	}
+	return slices.DeleteFunc(all.Items, func(other v1alpha1.SfsClientUser) bool { return other.UID == p.user.UID }), nil
+}
+
+// namesSameUser says whether two SfsClientUsers of one client mean the same user, which may have this key.
+func namesSameUser(a, b *v1alpha1.SfsClientUser, userKey string) bool {
+	return a.Spec.Default && b.Spec.Default ||
+		a.Spec.CustomKey != "" && a.Spec.CustomKey == b.Spec.CustomKey ||
+		a.Spec.UserKey != "" && a.Spec.UserKey == userKey
+}
+
+// importUser binds the user that the spec names by its key at SFS.
+func (r *UserReconciler) importUser(ctx context.Context, p *userPass) error {
+	key := p.user.Spec.UserKey
+	users, err := r.list(ctx, p, p.owner.Status.ClientKey)
+	if err != nil {
+		return err
+	}
+	at := slices.IndexFunc(users, func(u sendforsign.User) bool { return u.UserKey == key })
+	if at < 0 {
+		return nothingToAdopt("userKey", key, "it is named by its key")
+	}
+	if err := r.guard(ctx, p, key); err != nil {
+		return err
+	}
+	p.user.Status.CustomKey = users[at].CustomKey
+	return r.take(ctx, p, key, v1alpha1.OriginImported)
+}
+
+// take binds a user that nobody has given this resource's profile yet.
+func (r *UserReconciler) take(ctx context.Context, p *userPass, key string, origin v1alpha1.Origin) error {
+	p.user.Status.UserKey, p.user.Status.ClientKey, p.user.Status.Origin = key, p.owner.Status.ClientKey, origin
+	conditions.Remove(p.user, v1alpha1.SyncedCondition)
+	if p.user.Spec.Default {
+		p.tell(bound(key))
+	} else {
+		p.tell(adopted(origin, key))
+	}
+	return p.save(ctx)
+}
+
+func (r *UserReconciler) list(ctx context.Context, p *userPass, clientKey string) ([]sendforsign.User, error) {
 	var users []sendforsign.User
 	err := p.session.callWithKey(ctx, p.ref, func(ctx context.Context, api *sendforsign.API, key sendforsign.Auth) (err error) {
-		users, err = api.ListUsers(ctx, key, p.owner.Status.ClientKey)
+		users, err = api.ListUsers(ctx, key, clientKey)
 		return err
 	})
 	return users, err
@@ -78,10 +200,10 @@ func userWith(users []sendforsign.User, customKey string) (string, error) {
 // bindDefault finds the default user. The profile step then gives it this resource's customKey, by which it is found
 // when the cluster is rebuilt: SFS says only when a client is made which user is the default one.
 func (r *UserReconciler) bindDefault(ctx context.Context, p *userPass) error {
-	if err := r.yieldToOlder(ctx, p); err != nil {
+	if err := r.yield(ctx, p, ""); err != nil {
 		return err
 	}
-	users, err := r.list(ctx, p)
+	users, err := r.list(ctx, p, p.owner.Status.ClientKey)
 	if err != nil {
 		return err
 	}
@@ -92,39 +214,10 @@ func (r *UserReconciler) bindDefault(ctx context.Context, p *userPass) error {
 	if err != nil {
 		return err
 	}
-	p.user.Status.UserKey, p.user.Status.ClientKey, p.user.Status.Origin = key, p.owner.Status.ClientKey, v1alpha1.OriginRecovered
-	// Nobody has given it this resource's profile yet.
-	conditions.Remove(p.user, v1alpha1.SyncedCondition)
-	p.tell(bound(key))
-	return p.save(ctx)
-}
-
-// yieldToOlder lets the oldest of several resources have the default user.
-func (r *UserReconciler) yieldToOlder(ctx context.Context, p *userPass) error {
-	var users v1alpha1.SfsClientUserList
-	if err := r.client.List(ctx, &users, client.InNamespace(p.user.Namespace), client.MatchingFields{clientIndex: p.owner.Name}); err != nil {
-		return fmt.Errorf("listing the users: %w", err)
+	if err := r.guard(ctx, p, key); err != nil {
+		return err
 	}
-	for i := range users.Items {
-		if other := &users.Items[i]; other.Spec.Default && other.UID != p.user.UID && isOlder(other, p.user) {
-			return defaultUserTaken(other.Name)
-		}
-	}
-	return nil
-}
-
-// isOlder is for two resources of one namespace.
-func isOlder(a, b client.Object) bool {
-	created := a.GetCreationTimestamp().Compare(b.GetCreationTimestamp().Time)
-	return created < 0 || created == 0 && a.GetName() < b.GetName()
-}
-
-func defaultUserTaken(by string) error {
-	return &problem{
-		reason:  v1alpha1.DefaultUserUnknownReason,
-		message: fmt.Sprintf("the default user of the client belongs to another SfsClientUser with default: true, %s", by),
-		pace:    slow,
-	}
+	return r.take(ctx, p, key, v1alpha1.OriginRecovered)
 }
 
 func unclaimedDefault(users []sendforsign.User, known string) (string, error) {
@@ -153,7 +246,9 @@ func unclaimedDefault(users []sendforsign.User, known string) (string, error) {
 func (r *UserReconciler) create(ctx context.Context, p *userPass) (string, error) {
 	var made sendforsign.User
 	err := p.session.callWithKey(ctx, p.ref, func(ctx context.Context, api *sendforsign.API, key sendforsign.Auth) (err error) {
-		made, err = api.CreateUser(ctx, key, p.owner.Status.ClientKey, wantedUser(p.user))
+		made, err = api.CreateUser(ctx, key, p.owner.Status.ClientKey, sendforsign.UserFields{
+			FullName: p.user.Spec.FullName, Email: p.user.Spec.Email, CustomKey: p.user.Status.CustomKey,
+		})
 		return err
 	})
 	if err != nil {
@@ -164,41 +259,45 @@ func (r *UserReconciler) create(ctx context.Context, p *userPass) (string, error
 	return made.UserKey, nil
 }
 
-func wantedUser(u *v1alpha1.SfsClientUser) sendforsign.UserFields {
-	return sendforsign.UserFields{FullName: u.Spec.FullName, Email: u.Spec.Email, CustomKey: u.Status.CustomKey}
+// userProfile is what SFS holds of a user beside its key.
+type userProfile struct {
+	r *UserReconciler
+	p *userPass
 }
 
-// compareProfile corrects at SFS what the spec names.
-func (r *UserReconciler) compareProfile(ctx context.Context, p *userPass) error {
-	users, err := r.list(ctx, p)
+func (u userProfile) differences(ctx context.Context) ([]difference, error) {
+	users, err := u.r.list(ctx, u.p, u.p.owner.Status.ClientKey)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for _, found := range users {
-		if found.UserKey == p.user.Status.UserKey {
-			return r.correct(ctx, p, found)
-		}
+	key := u.p.user.Status.UserKey
+	at := slices.IndexFunc(users, func(found sendforsign.User) bool { return found.UserKey == key })
+	if at < 0 {
+		return nil, remoteMissing("userKey", key, nil)
 	}
-	return remoteMissing("userKey", p.user.Status.UserKey, nil)
+	return userDifferences(u.p.user, users[at]), nil
 }
 
-func (r *UserReconciler) correct(ctx context.Context, p *userPass, found sendforsign.User) error {
-	want := wantedUser(p.user)
+func (u userProfile) correct(ctx context.Context, differences []difference) error {
 	change := sendforsign.UserFields{
-		FullName:  differing(want.FullName, found.FullName),
-		Email:     differing(want.Email, found.Email),
-		CustomKey: differing(want.CustomKey, found.CustomKey),
+		FullName: wanted(differences, "fullName"), Email: wanted(differences, "email"), CustomKey: wanted(differences, "customKey"),
 	}
-	if change == (sendforsign.UserFields{}) {
-		return nil
-	}
-	err := p.session.callWithKey(ctx, p.ref, func(ctx context.Context, api *sendforsign.API, key sendforsign.Auth) error {
-		return api.UpdateUser(ctx, key, p.owner.Status.ClientKey, p.user.Status.UserKey, change)
+	return u.p.session.callWithKey(ctx, u.p.ref, func(ctx context.Context, api *sendforsign.API, key sendforsign.Auth) error {
+		return api.UpdateUser(ctx, key, u.p.owner.Status.ClientKey, u.p.user.Status.UserKey, change)
 	})
-	if err == nil {
-		p.tell(corrected())
+}
+
+// userDifferences compares what the spec names. The customKey of an imported user is not the operator's.
+func userDifferences(u *v1alpha1.SfsClientUser, found sendforsign.User) []difference {
+	customKey := u.Status.CustomKey
+	if u.Spec.UserKey != "" {
+		customKey = ""
 	}
-	return err
+	return differing([]difference{
+		{"fullName", found.FullName, u.Spec.FullName},
+		{"email", found.Email, u.Spec.Email},
+		{"customKey", found.CustomKey, customKey},
+	})
 }
 
 // publishIdentity writes the Secret of identifiers.

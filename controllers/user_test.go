@@ -86,7 +86,7 @@ func TestTheDefaultUserIsBoundAndNotMade(t *testing.T) {
 			}
 			rival := w.newSfsClientUser("rival", "shop", func(u *v1alpha1.SfsClientUser) { u.Spec.Default = true })
 			w.run(time.Minute)
-			w.wantCondition(rival, v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.DefaultUserUnknownReason, "another SfsClientUser")
+			w.wantCondition(rival, v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.ClientTakenReason, "SfsClientUser boss", "older")
 			w.wantReady(boss)
 		})
 	}

@@ -35,6 +35,11 @@ const (
 	platformIndex    = "spec.platformRef.name"
 	clientIndex      = "spec.clientRef.name"
 	credentialsIndex = "spec.credentialsSecretRef.name"
+
+	// These serve to find rivals, also at the API server: the CRD lets it select by them.
+	clientKeyIndex   = "status.clientKey"
+	namedClientIndex = "spec.clientKey"
+	namedCustomIndex = "spec.customKey"
 )
 
 var namespaceKind = corev1.SchemeGroupVersion.WithKind("Namespace")
@@ -48,6 +53,9 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		{&v1alpha1.SfsClient{}, platformIndex, func(o client.Object) []string {
 			return []string{o.(*v1alpha1.SfsClient).Spec.PlatformRef.Name}
 		}},
+		{&v1alpha1.SfsClient{}, clientKeyIndex, func(o client.Object) []string { return present(o.(*v1alpha1.SfsClient).Status.ClientKey) }},
+		{&v1alpha1.SfsClient{}, namedClientIndex, func(o client.Object) []string { return present(o.(*v1alpha1.SfsClient).Spec.ClientKey) }},
+		{&v1alpha1.SfsClient{}, namedCustomIndex, func(o client.Object) []string { return present(o.(*v1alpha1.SfsClient).Spec.CustomKey) }},
 		{&v1alpha1.SfsClientUser{}, clientIndex, func(o client.Object) []string {
 			return []string{o.(*v1alpha1.SfsClientUser).Spec.ClientRef.Name}
 		}},
@@ -60,6 +68,13 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		}
 	}
 	return nil
+}
+
+func present(value string) []string {
+	if value == "" {
+		return nil
+	}
+	return []string{value}
 }
 
 // watched is a kind of object whose changes bring resources back.
@@ -75,10 +90,12 @@ type watcher interface {
 	reconcile.Reconciler
 	// watches returns what brings resources back, their own kind first.
 	watches() []watched
+	// signals is where the operator itself brings resources back.
+	signals() <-chan event.GenericEvent
 }
 
 // control adds a controller to a manager.
-func control(mgr ctrl.Manager, w watcher, o controller.Options, sources ...source.Source) error {
+func control(mgr ctrl.Manager, w watcher, o controller.Options) error {
 	o.RateLimiter = rateLimiter()
 	table := w.watches()
 	b := ctrl.NewControllerManagedBy(mgr).For(table[0].object, builder.WithPredicates(table[0].changes)).WithOptions(o)
@@ -89,10 +106,7 @@ func control(mgr ctrl.Manager, w watcher, o controller.Options, sources ...sourc
 		}
 		b = b.Watches(other.object, handler.EnqueueRequestsFromMapFunc(other.requests), builder.WithPredicates(other.changes))
 	}
-	for _, s := range sources {
-		b = b.WatchesRawSource(s)
-	}
-	return b.Complete(w)
+	return b.WatchesRawSource(source.Channel(w.signals(), &handler.EnqueueRequestForObject{})).Complete(w)
 }
 
 // itself is for the kind that a controller is there for.
@@ -205,6 +219,27 @@ func clientKeyChanged() predicate.Predicate {
 		was, is := before.(*v1alpha1.SfsClient).Status, after.(*v1alpha1.SfsClient).Status
 		return was.ClientKey != is.ClientKey || was.DefaultUserKey != is.DefaultUserKey
 	})
+}
+
+// rivalChanged lets through what may let another SfsClient go on, or stop it.
+func rivalChanged() predicate.Predicate {
+	p := updated(func(before, after client.Object) bool {
+		return before.(*v1alpha1.SfsClient).Status.ClientKey != after.(*v1alpha1.SfsClient).Status.ClientKey ||
+			before.GetDeletionTimestamp().IsZero() != after.GetDeletionTimestamp().IsZero()
+	})
+	p.CreateFunc = func(event.CreateEvent) bool { return false } // it has a pass of its own, which finds its rivals
+	return p
+}
+
+// siblingChanged lets through what may let another SfsClientUser of the same client go on, or stop it: that one goes, or has
+// got a user that several may name.
+func siblingChanged() predicate.Predicate {
+	p := updated(func(before, after client.Object) bool {
+		was, is := before.(*v1alpha1.SfsClientUser), after.(*v1alpha1.SfsClientUser)
+		return was.Status.UserKey != is.Status.UserKey && (is.Spec.Default || is.Spec.UserKey != "" || is.Spec.CustomKey != "")
+	})
+	p.CreateFunc = func(event.CreateEvent) bool { return false }
+	return p
 }
 
 func userKeyChanged() predicate.Predicate {

@@ -25,6 +25,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
@@ -301,8 +302,12 @@ func (w *world) reconcilerOf(who ref) reconcile.Reconciler {
 // cost nothing anyway.
 func (w *world) watch() {
 	w.t.Helper()
-	for len(w.parts.platforms.changed) > 0 {
-		w.enqueue(platformKind, (<-w.parts.platforms.changed).Object.GetName())
+	for kind, signals := range map[string]<-chan event.GenericEvent{
+		platformKind: w.parts.platforms.signals(), clientKind: w.parts.clients.signals(), userKind: w.parts.users.signals(),
+	} {
+		for len(signals) > 0 {
+			w.enqueue(kind, (<-signals).Object.GetName())
+		}
 	}
 	if !w.written.Swap(false) {
 		return

@@ -1,0 +1,255 @@
+// Copyright The sfs-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+
+	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/internal/conditions"
+	"github.com/sendforsign/sfs-operator/sendforsign"
+)
+
+// What others change at SFS is noticed by lists: one of all clients of a platform, and one of the users of each client that
+// has SfsClientUsers, in each interval. Only resources that the list shows to differ are looked at, and read once more before
+// anything is done about it: a list may be cut or out of date.
+
+const (
+	defaultDriftInterval = 10 * time.Minute
+	// contestedAfter so many corrections in a row that somebody has undone, the operator makes no more.
+	contestedAfter = 2
+	// contestWindow, in intervals of the check, is within what time corrections are in a row.
+	contestWindow = 3
+)
+
+// drift remembers which resources differ from what SFS holds, and how often they have been corrected. It is kept in memory:
+// after a restart the next check finds it again.
+type drift struct {
+	clients, users chan event.GenericEvent // what to look at
+
+	mu          sync.Mutex
+	suspects    map[ref]bool
+	corrections map[ref]corrections
+	checks      map[ref]time.Time // when the users of a client are to be listed next
+}
+
+type corrections struct {
+	inARow int
+	last   time.Time
+}
+
+func newDrift() *drift {
+	return &drift{
+		clients: make(chan event.GenericEvent, 1024), users: make(chan event.GenericEvent, 1024),
+		suspects: map[ref]bool{}, corrections: map[ref]corrections{}, checks: map[ref]time.Time{},
+	}
+}
+
+// suspect has a resource looked at.
+func (d *drift) suspect(ctx context.Context, who ref, o client.Object) {
+	d.mu.Lock()
+	d.suspects[who] = true
+	d.mu.Unlock()
+	to := d.clients
+	if who.kind == userKind {
+		to = d.users
+	}
+	select {
+	case to <- event.GenericEvent{Object: o}:
+	case <-ctx.Done():
+	}
+}
+
+func (d *drift) isSuspect(who ref) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.suspects[who]
+}
+
+// cleared records that a resource has been looked at.
+func (d *drift) cleared(who ref) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.suspects, who)
+}
+
+// corrected counts a correction of what somebody else had changed.
+func (d *drift) corrected(who ref, now time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	c := d.corrections[who]
+	d.corrections[who] = corrections{inARow: c.inARow + 1, last: now}
+}
+
+// settled forgets the corrections, since a person has said what is right.
+func (d *drift) settled(who ref) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.corrections, who)
+}
+
+// isContested says whether somebody keeps undoing the corrections.
+func (d *drift) isContested(who ref, now time.Time, interval time.Duration) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	c, known := d.corrections[who]
+	if known && now.Sub(c.last) > contestWindow*interval {
+		delete(d.corrections, who)
+		return false
+	}
+	return c.inARow >= contestedAfter
+}
+
+// usersDue returns when the users of a client are to be listed, spread over the interval where that is not known.
+func (d *drift) usersDue(who ref, owner types.UID, now time.Time, interval time.Duration) time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	due, known := d.checks[who]
+	if !known {
+		due = now.Add(interval/2 + time.Duration(spread(string(owner))*float64(interval/2)))
+		d.checks[who] = due
+	}
+	return due
+}
+
+func (d *drift) usersChecked(who ref, next time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.checks[who] = next
+}
+
+func (d *drift) forget(who ref) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.suspects, who)
+	delete(d.corrections, who)
+	delete(d.checks, who)
+}
+
+// spread is a number in [0, 1) that is always the same for the same text.
+func spread(text string) float64 {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(text))
+	return float64(h.Sum32()>>8) / (1 << 24)
+}
+
+func driftInterval(platform *v1alpha1.SfsPlatform) time.Duration {
+	if platform.Spec.DriftCheckInterval == nil {
+		return defaultDriftInterval
+	}
+	return platform.Spec.DriftCheckInterval.Duration
+}
+
+func (p *tenantPass) driftInterval() time.Duration { return driftInterval(p.platform) }
+
+// checkDrift compares all SfsClients of a platform with one list from SFS, when it is time.
+func (r *PlatformReconciler) checkDrift(ctx context.Context, p *platformPass, session *session) error {
+	interval := driftInterval(p.platform)
+	if p.platform.Status.LastDriftCheckTime == nil {
+		now := metav1.NewTime(p.now) // nothing was bound before that could have drifted
+		p.platform.Status.LastDriftCheckTime = &now
+	}
+	if wait := p.until(p.platform.Status.LastDriftCheckTime.Add(interval)); wait > 0 {
+		p.wakeIn(wait)
+		return nil
+	}
+	var clients v1alpha1.SfsClientList
+	if err := r.client.List(ctx, &clients, client.MatchingFields{platformIndex: p.platform.Name}); err != nil {
+		return fmt.Errorf("listing the SfsClients: %w", err)
+	}
+	bound := slices.DeleteFunc(clients.Items, func(c v1alpha1.SfsClient) bool {
+		return c.Status.ClientKey == "" || !c.DeletionTimestamp.IsZero() || c.IsSuspended()
+	})
+	if len(bound) == 0 {
+		p.wakeIn(interval)
+		return nil
+	}
+	var atSFS []sendforsign.Client
+	err := p.try(ctx, step{name: "drift", session: session}, func() error {
+		return session.call(ctx, p.ref, func(ctx context.Context, api *sendforsign.API, platform sendforsign.Secret) (err error) {
+			atSFS, err = api.ListClients(ctx, sendforsign.PlatformToken(platform))
+			return err
+		})
+	})
+	if err != nil {
+		return err
+	}
+	now := metav1.NewTime(p.now)
+	p.platform.Status.LastDriftCheckTime = &now
+	p.wakeIn(interval)
+	byKey := make(map[string]sendforsign.Client, len(atSFS))
+	for _, found := range atSFS {
+		byKey[found.ClientKey] = found
+	}
+	for i := range bound {
+		c := &bound[i]
+		found, there := byKey[c.Status.ClientKey]
+		if !there || !isKnown(c, c.Status.PendingChanges, clientDifferences(c, found)) {
+			r.drift.suspect(ctx, ref{kind: clientKind, namespace: c.Namespace, name: c.Name}, c)
+		}
+	}
+	return nil
+}
+
+// checkUsers compares the SfsClientUsers of a client with one list from SFS, when it is time.
+func (r *ClientReconciler) checkUsers(ctx context.Context, p *clientPass) error {
+	var users v1alpha1.SfsClientUserList
+	if err := r.client.List(ctx, &users, client.InNamespace(p.client.Namespace), client.MatchingFields{clientIndex: p.client.Name}); err != nil {
+		return fmt.Errorf("listing the users: %w", err)
+	}
+	declared := slices.DeleteFunc(users.Items, func(u v1alpha1.SfsClientUser) bool {
+		return u.Status.UserKey == "" || u.Status.ClientKey != p.client.Status.ClientKey || u.IsSuspended() || !u.DeletionTimestamp.IsZero()
+	})
+	if len(declared) == 0 {
+		return nil
+	}
+	interval := p.driftInterval()
+	if wait := p.until(r.drift.usersDue(p.ref, p.client.UID, p.now, interval)); wait > 0 {
+		p.wakeIn(wait)
+		return nil
+	}
+	session, err := p.connect(ctx)
+	if err != nil {
+		return err
+	}
+	var atSFS []sendforsign.User
+	err = p.try(ctx, step{name: "drift", session: session}, func() error {
+		return session.callWithKey(ctx, p.ref, func(ctx context.Context, api *sendforsign.API, key sendforsign.Auth) (err error) {
+			atSFS, err = api.ListUsers(ctx, key, p.client.Status.ClientKey)
+			return err
+		})
+	})
+	if err != nil {
+		return err
+	}
+	r.drift.usersChecked(p.ref, p.now.Add(interval))
+	p.wakeIn(interval)
+	for i := range declared {
+		u := &declared[i]
+		at := slices.IndexFunc(atSFS, func(found sendforsign.User) bool { return found.UserKey == u.Status.UserKey })
+		if at < 0 || !isKnown(u, u.Status.PendingChanges, userDifferences(u, atSFS[at])) {
+			r.drift.suspect(ctx, ref{kind: userKind, namespace: u.Namespace, name: u.Name}, u)
+		}
+	}
+	return nil
+}
+
+// isKnown says whether the status tells already how SFS differs. A comparison that is under way finds out by itself.
+func isKnown(o object, told []v1alpha1.PendingChange, differences []difference) bool {
+	c := conditions.Get(o, v1alpha1.SyncedCondition)
+	if c == nil || c.ObservedGeneration != o.GetGeneration() {
+		return true
+	}
+	return slices.Equal(told, pending(differences))
+}

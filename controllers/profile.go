@@ -1,0 +1,173 @@
+// Copyright The sfs-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/internal/conditions"
+)
+
+// profile is what SFS holds of a client or user beside its key.
+type profile interface {
+	// differences returns in what SFS differs now from what the spec names.
+	differences(ctx context.Context) ([]difference, error)
+	// correct gives SFS the values of the spec.
+	correct(ctx context.Context, differences []difference) error
+}
+
+// difference is a field of which SFS has another value than the spec.
+type difference struct{ field, have, want string }
+
+// differing keeps the fields that the spec names and SFS has otherwise.
+func differing(fields []difference) []difference {
+	return slices.DeleteFunc(fields, func(d difference) bool { return d.want == "" || d.want == d.have })
+}
+
+// wanted returns the new value of a field, or nothing where it stays as it is.
+func wanted(differences []difference, field string) string {
+	for _, d := range differences {
+		if d.field == field {
+			return d.want
+		}
+	}
+	return ""
+}
+
+// pending shows differences in a status, personal addresses in part.
+func pending(differences []difference) []v1alpha1.PendingChange {
+	var changes []v1alpha1.PendingChange
+	for _, d := range differences {
+		if d.field == "email" {
+			d.have, d.want = masked(d.have), masked(d.want)
+		}
+		changes = append(changes, v1alpha1.PendingChange{Field: d.field, From: d.have, To: d.want})
+	}
+	return changes
+}
+
+func masked(address string) string {
+	local, domain, found := strings.Cut(address, "@")
+	if !found || local == "" {
+		return strings.Repeat("*", min(len(address), 3))
+	}
+	return local[:1] + "***@" + domain
+}
+
+// profilePolicy says what becomes of differences.
+type profilePolicy struct {
+	observed bool // nothing is ever written to SFS
+	reported bool // what others change is not undone
+}
+
+// syncProfile has what SFS holds compared with the spec: when the spec has changed, when somebody asks for it, and when the
+// periodic check has found a difference.
+func (p *tenantPass) syncProfile(ctx context.Context, what profile) error {
+	requested := p.object.GetAnnotations()[v1alpha1.ReconcileRequestedAtAnnotation]
+	asked := requested != "" && requested != *p.at.handled
+	if p.isCompared() && !asked && !p.drift.isSuspect(p.ref) {
+		return nil
+	}
+	session, err := p.connect(ctx)
+	if err == nil {
+		// A new request does not wait for the pause after an old failure.
+		err = p.try(ctx, step{name: "profile", circumstances: requested, session: session}, func() error { return p.compare(ctx, what, asked) })
+	}
+	failed := problemOf(err)
+	switch {
+	case err == nil:
+		p.drift.cleared(p.ref)
+		now := metav1.NewTime(p.now)
+		*p.at.time = &now
+		if requested != "" {
+			*p.at.handled = requested
+		}
+		return nil
+	case failed != nil && !needsPerson(failed.reason) && p.isSynced():
+		// It was so when SFS was last asked, and nobody has asked for anything else.
+		p.set(v1alpha1.SyncedCondition, metav1.ConditionTrue, failed.reason, "it was as the spec asks for, but can not be compared now: "+failed.message)
+		return err
+	case failed != nil && !needsPerson(failed.reason) && p.isCompared():
+		return err // what was found at the last comparison still holds
+	}
+	p.report(v1alpha1.SyncedCondition, "", "", err)
+	return err
+}
+
+// compare finds out whether SFS holds what the spec names, and does about it what the policies say.
+func (p *tenantPass) compare(ctx context.Context, what profile, asked bool) error {
+	differences, err := what.differences(ctx)
+	if err != nil {
+		return err
+	}
+	// Where it was compared before with this very spec, somebody else has changed it since.
+	drifted := p.isCompared()
+	switch {
+	case len(differences) == 0:
+		p.synced()
+		return nil
+	case p.policy.observed, p.policy.reported && drifted:
+		*p.at.pending = pending(differences)
+		p.set(v1alpha1.SyncedCondition, metav1.ConditionFalse, v1alpha1.DriftDetectedReason,
+			"SFS holds other values than the spec asks for, and is left so by the policies of this resource; see status.pendingChanges")
+		return nil
+	case drifted && !asked && p.drift.isContested(p.ref, p.now, p.driftInterval()):
+		*p.at.pending = pending(differences)
+		p.set(v1alpha1.SyncedCondition, metav1.ConditionFalse, v1alpha1.ConflictingManagerReason,
+			"somebody else keeps changing what the operator corrects at SFS, so it has stopped; see status.pendingChanges")
+		return nil
+	}
+	if err := what.correct(ctx, differences); err != nil {
+		return err
+	}
+	if drifted && !asked {
+		p.drift.corrected(p.ref, p.now)
+	} else {
+		p.drift.settled(p.ref)
+	}
+	p.tell(corrected())
+	p.synced()
+	return nil
+}
+
+const inSync = "SFS holds what the spec asks for"
+
+// isSynced says whether the last comparison was of this generation and found no difference.
+func (p *tenantPass) isSynced() bool {
+	c := conditions.Get(p.object, v1alpha1.SyncedCondition)
+	return c != nil && c.Status == metav1.ConditionTrue && c.ObservedGeneration == p.object.GetGeneration()
+}
+
+// isCompared says whether there was a comparison of this generation, whatever it found.
+func (p *tenantPass) isCompared() bool {
+	c := conditions.Get(p.object, v1alpha1.SyncedCondition)
+	return p.isSynced() || c != nil && c.ObservedGeneration == p.object.GetGeneration() && isRemark(c.Reason, *p.at.pending)
+}
+
+func isRemark(reason string, pending []v1alpha1.PendingChange) bool {
+	return len(pending) > 0 && (reason == v1alpha1.DriftDetectedReason || reason == v1alpha1.ConflictingManagerReason)
+}
+
+// synced records that SFS holds what the spec asks for.
+func (p *tenantPass) synced() {
+	now := metav1.NewTime(p.now)
+	*p.at.time = &now
+	if requested := p.object.GetAnnotations()[v1alpha1.ReconcileRequestedAtAnnotation]; requested != "" {
+		*p.at.handled = requested
+	}
+	*p.at.pending = nil
+	p.set(v1alpha1.SyncedCondition, metav1.ConditionTrue, v1alpha1.InSyncReason, inSync)
+}
+
+// planCreation shows that an object would be made, where it may not.
+func (p *tenantPass) planCreation(err error, change v1alpha1.PendingChange) {
+	if failed := problemOf(err); failed != nil && failed.reason == v1alpha1.NothingToAdoptReason && p.policy.observed {
+		*p.at.pending = []v1alpha1.PendingChange{change}
+	}
+}

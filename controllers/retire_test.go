@@ -1,0 +1,169 @@
+// Copyright The sfs-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/sendforsign/sfstest"
+)
+
+func retiring(c *v1alpha1.SfsClient) { c.Spec.DeletionPolicy = v1alpha1.DeletionPolicyRetire }
+
+func (w *world) isGone(o client.Object) bool {
+	w.t.Helper()
+	err := w.client.Get(w.t.Context(), client.ObjectKeyFromObject(o), o)
+	if client.IgnoreNotFound(err) != nil {
+		w.t.Fatal(err)
+	}
+	return apierrors.IsNotFound(err)
+}
+
+// collectGarbage does what kube-controller-manager would: it deletes the Secrets whose owners are gone.
+func (w *world) collectGarbage() {
+	w.t.Helper()
+	var secrets corev1.SecretList
+	if err := w.client.List(w.t.Context(), &secrets, client.InNamespace(w.namespace)); err != nil {
+		w.t.Fatal(err)
+	}
+	owners := map[types.UID]bool{}
+	for _, o := range w.everything() {
+		owners[o.GetUID()] = true
+	}
+	for i := range secrets.Items {
+		if owner := metav1.GetControllerOf(&secrets.Items[i]); owner != nil && !owners[owner.UID] {
+			w.delete(&secrets.Items[i])
+		}
+	}
+}
+
+func TestAClientThatIsRetainedIsFoundAgain(t *testing.T) {
+	w := newWorld(t)
+	c := w.newSfsClient("shop")
+	w.settle()
+	w.reload(c)
+	key := c.Status.ClientKey
+	w.delete(c)
+	w.settle()
+	w.collectGarbage()
+	again := w.newSfsClient("shop")
+	w.settle()
+	w.wantReady(again)
+	if again.Status.ClientKey != key || again.Status.Origin != v1alpha1.OriginRecovered {
+		t.Errorf("want the client %s again, have %+v", key, again.Status)
+	}
+}
+
+func TestAClientThatIsRetiredIsNotFoundAgain(t *testing.T) {
+	w := newWorld(t)
+	c := w.newSfsClient("shop", retiring)
+	u := w.newSfsClientUser("jane", "shop", func(u *v1alpha1.SfsClientUser) { u.Spec.DeletionPolicy = v1alpha1.DeletionPolicyRetire })
+	w.settle()
+	w.wantReady(c, u)
+	key, user := c.Status.ClientKey, u.Status.UserKey
+	w.delete(u)
+	w.settle()
+	w.collectGarbage()
+	again := w.newSfsClientUser("jane", "shop")
+	w.settle()
+	w.wantReady(again)
+	if again.Status.UserKey == user || !w.isGone(u) && u.UID != again.UID {
+		t.Errorf("want another user than %s, have %+v", user, again.Status)
+	}
+	for _, at := range w.sim.Users(key) {
+		if at.UserKey == user && !strings.HasPrefix(at.CustomKey, "acme/"+w.namespace+"/shop/jane#retired-") {
+			t.Errorf("the retired user has the customKey %s", at.CustomKey)
+		}
+	}
+	w.delete(again)
+	w.delete(c)
+	w.settle()
+	if !w.isGone(c) || w.sim.LiveTokens(key) != 0 {
+		t.Error("the SfsClient is still there, or its token")
+	}
+	w.collectGarbage()
+	next := w.newSfsClient("shop")
+	w.settle()
+	w.wantReady(next)
+	if next.Status.ClientKey == key || next.Status.Origin != v1alpha1.OriginCreated || len(w.sim.Clients()) != 2 {
+		t.Errorf("want a new client, have %+v", next.Status)
+	}
+	if w.recorder.count("shop", "Retired") != 1 || w.recorder.count("jane", "Retired") != 1 {
+		t.Errorf("want an event for each, have %v", w.recorder.all())
+	}
+}
+
+func TestADeletionEndsWhateverFails(t *testing.T) {
+	down := sfstest.Fault{Status: 503}
+	for name, c := range map[string]struct {
+		before    func(*world)
+		fault     *sfstest.Fault
+		behaviour sfstest.Behaviour
+		within    time.Duration
+		event     string
+	}{
+		"SFS is away":                         {fault: &down, within: time.Minute, event: "NotRetired"},
+		"the platform is gone":                {before: func(w *world) { w.delete(w.platformObject()) }, within: time.Second, event: "NotRetired"},
+		"the credentials are gone":            {before: func(w *world) { w.delete(w.credentials(w.sim.Credentials())) }, within: time.Second, event: "NotRetired"},
+		"the credentials have been replaced":  {before: func(w *world) { w.sim.RotateCredentials(); w.restart() }, within: time.Minute, event: "NotRetired"},
+		"SFS changes no customKey":            {behaviour: sfstest.Behaviour{CustomKeyUpdate: sfstest.UpdateIgnored}, within: time.Second, event: "NotRetired"},
+		"SFS refuses a change of a customKey": {behaviour: sfstest.Behaviour{CustomKeyUpdate: sfstest.Update400}, within: time.Second, event: "NotRetired"},
+		"SFS forgot the client":               {before: func(w *world) { w.sim.RemoveClient(w.sim.Clients()[0].ClientKey) }, within: time.Second, event: "NotRetired"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, sfstest.WithBehaviour(c.behaviour))
+			shop := w.newSfsClient("shop", retiring)
+			w.settle()
+			w.wantReady(shop)
+			if c.before != nil {
+				c.before(w)
+			}
+			if c.fault != nil {
+				w.sim.Inject(*c.fault)
+			}
+			w.delete(shop)
+			w.run(c.within + 5*time.Second) // the clock of the API server may be ahead of this one by what the test took
+			if !w.isGone(shop) {
+				t.Fatalf("it is still there after %s: %v", c.within, shop.Finalizers)
+			}
+			if n := w.recorder.count("shop", c.event); n != 1 {
+				t.Errorf("%d events %s, want 1: %v", n, c.event, w.recorder.all())
+			}
+		})
+	}
+}
+
+func TestAResourceThatHasNoRightToAClientDoesNotRetireIt(t *testing.T) {
+	w := newWorld(t)
+	w.adopting(w.legacyRule())
+	older := w.newSfsClient("a-older", named("legacy-7"))
+	w.settle()
+	w.reload(older)
+	younger := w.newSfsClient("b-younger", named("legacy-7"), retiring)
+	w.settle()
+	w.reload(younger)
+	before := younger.DeepCopy()
+	younger.Status.ClientKey, younger.Status.CustomKey = older.Status.ClientKey, "legacy-7"
+	if err := w.client.Status().Patch(t.Context(), younger, client.MergeFrom(before)); err != nil {
+		t.Fatal(err)
+	}
+	w.settle()
+	w.delete(younger)
+	w.settle()
+	if got := w.sim.Clients()[0].CustomKey; got != "legacy-7" {
+		t.Errorf("the client of the older one has the customKey %s now", got)
+	}
+	if w.isGone(older) {
+		t.Error("the older one is gone")
+	}
+}

@@ -1,0 +1,194 @@
+// Copyright The sfs-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+)
+
+// At most one resource stands for an object at SFS: of several that name or hold the same one, the oldest. The others are
+// refused, whichever of them the operator looks at first.
+
+// claims keeps two passes of this process from binding the same object at the same time: each would find the other not
+// bound yet.
+type claims struct {
+	mu sync.Mutex
+	by map[string]ref
+}
+
+const claimed = time.Second
+
+// take claims a key until release, or returns a deferral while another resource has it.
+func (c *claims) take(key string, who ref) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if by, taken := c.by[key]; taken && by != who {
+		return deferred{after: claimed}
+	}
+	c.by[key] = who
+	return nil
+}
+
+func (c *claims) release(who ref) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for key, by := range c.by {
+		if by == who {
+			delete(c.by, key)
+		}
+	}
+}
+
+// guard refuses the client with this key and customKey, or without a key a new one, to an SfsClient that has an older rival.
+func (r *ClientReconciler) guard(ctx context.Context, p *clientPass, clientKey, customKey string) error {
+	for kind, key := range map[string]string{"clientKey": clientKey, "customKey": customKey} {
+		if key == "" {
+			continue
+		}
+		if err := r.claims.take(kind+" "+key, p.ref); err != nil {
+			return err
+		}
+	}
+	rivals, err := r.rivals(ctx, p, clientKey, customKey)
+	if err != nil {
+		return err
+	}
+	return mustYield(p.client, clientKey, rivals, func(rival *v1alpha1.SfsClient) bool {
+		its, err := platformFor(ctx, r.client, rival.Namespace, rival.Spec.PlatformRef.Name)
+		return err == nil && allowsToName(its, rival)
+	})
+}
+
+// rivals returns the other SfsClients that name or hold the same client. Only those that name one can have rivals that the
+// cache does not show yet, and are rare: so these are looked for at the API server.
+func (r *ClientReconciler) rivals(ctx context.Context, p *clientPass, clientKey, customKey string) ([]v1alpha1.SfsClient, error) {
+	reader := client.Reader(r.client)
+	if p.client.NamesItsClient() {
+		reader = r.live
+	}
+	var rivals []v1alpha1.SfsClient
+	for _, by := range []client.MatchingFields{
+		{clientKeyIndex: clientKey}, {namedClientIndex: clientKey}, {namedCustomIndex: customKey},
+	} {
+		for field, value := range by {
+			if value == "" {
+				continue
+			}
+			var found v1alpha1.SfsClientList
+			if err := reader.List(ctx, &found, by); err != nil {
+				return nil, fmt.Errorf("looking for other SfsClients by %s: %w", field, err)
+			}
+			for _, other := range found.Items {
+				if other.UID != p.client.UID && r.sameAccount(ctx, p.platform, &other) {
+					rivals = append(rivals, other)
+				}
+			}
+		}
+	}
+	return rivals, nil
+}
+
+// sameAccount says whether a rival may mean the same account: the keys of a test account may be a copy of those of another.
+func (r *ClientReconciler) sameAccount(ctx context.Context, platform *v1alpha1.SfsPlatform, other *v1alpha1.SfsClient) bool {
+	if other.Spec.PlatformRef.Name == platform.Name {
+		return true
+	}
+	var its v1alpha1.SfsPlatform
+	if err := r.client.Get(ctx, client.ObjectKey{Name: other.Spec.PlatformRef.Name}, &its); err != nil {
+		return true // nothing is known that would tell them apart
+	}
+	return baseURL(&its) == baseURL(platform)
+}
+
+// mustYield returns the problem that the client belongs to a rival, if it does. One that only names it counts where both
+// do: nobody can name what another has by the name of its resource.
+func mustYield(c *v1alpha1.SfsClient, clientKey string, rivals []v1alpha1.SfsClient, mayName func(*v1alpha1.SfsClient) bool) error {
+	for i := range rivals {
+		rival := &rivals[i]
+		holds := clientKey != "" && rival.Status.ClientKey == clientKey
+		switch {
+		case holds && !rival.DeletionTimestamp.IsZero():
+			// Whatever its deletion still does to the client must not hit its successor.
+			return &problem{
+				reason:  v1alpha1.ProgressingReason,
+				message: fmt.Sprintf("SfsClient %s, which stands for the same client at SFS, is being deleted", client.ObjectKeyFromObject(rival)),
+				pace:    waits,
+			}
+		case isOlder(rival, c) && rival.DeletionTimestamp.IsZero() && (holds || c.NamesItsClient() && mayName(rival)):
+			return taken("client", "SfsClient "+client.ObjectKeyFromObject(rival).String())
+		}
+	}
+	return nil
+}
+
+func taken(what, by string) error {
+	return &problem{
+		reason:  v1alpha1.ClientTakenReason,
+		message: fmt.Sprintf("the %s at SFS belongs to %s, which is older", what, by),
+		pace:    waits,
+	}
+}
+
+// holdsAlone refuses an SfsClient that has a client which an older one has as well. It can come to that where two processes
+// bound it at the same time, or where an older one was let name it only later.
+func (r *ClientReconciler) holdsAlone(ctx context.Context, p *clientPass) error {
+	holders, err := r.holders(ctx, p)
+	if err != nil {
+		return err
+	}
+	for i := range holders {
+		if isOlder(&holders[i], p.client) {
+			return taken("client", "SfsClient "+client.ObjectKeyFromObject(&holders[i]).String())
+		}
+	}
+	return nil
+}
+
+// holders returns the other SfsClients that have the same client.
+func (r *ClientReconciler) holders(ctx context.Context, p *clientPass) ([]v1alpha1.SfsClient, error) {
+	var all v1alpha1.SfsClientList
+	if err := r.client.List(ctx, &all, client.MatchingFields{clientKeyIndex: p.client.Status.ClientKey}); err != nil {
+		return nil, fmt.Errorf("looking for other SfsClients: %w", err)
+	}
+	return slices.DeleteFunc(all.Items, func(other v1alpha1.SfsClient) bool {
+		return other.UID == p.client.UID || !r.sameAccount(ctx, p.platform, &other)
+	}), nil
+}
+
+// isOlder of two resources says always the same of the same two.
+func isOlder(a, b client.Object) bool {
+	if created := a.GetCreationTimestamp().Compare(b.GetCreationTimestamp().Time); created != 0 {
+		return created < 0
+	}
+	return client.ObjectKeyFromObject(a).String() < client.ObjectKeyFromObject(b).String()
+}
+
+// rivalsOf are the other SfsClients that a change of one lets go on, or stops.
+func (r *ClientReconciler) rivalsOf(ctx context.Context, o client.Object) []ctrl.Request {
+	c, ok := o.(*v1alpha1.SfsClient)
+	if !ok {
+		return nil
+	}
+	var requests []ctrl.Request
+	for _, by := range []client.MatchingFields{
+		{clientKeyIndex: c.Status.ClientKey}, {namedClientIndex: c.Status.ClientKey}, {namedCustomIndex: c.Status.CustomKey},
+	} {
+		for _, value := range by {
+			if value != "" {
+				requests = append(requests, requestsFor(ctx, r.client, &v1alpha1.SfsClientList{}, by)...)
+			}
+		}
+	}
+	itself := ctrl.Request{NamespacedName: client.ObjectKeyFromObject(c)}
+	return slices.DeleteFunc(requests, func(other ctrl.Request) bool { return other == itself })
+}

@@ -1,0 +1,72 @@
+// Copyright The sfs-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/sendforsign"
+)
+
+// finalize retires the user where that is wanted, and lets the SfsClientUser go.
+func (r *UserReconciler) finalize(ctx context.Context, p *userPass) (ctrl.Result, error) {
+	return p.release(ctx, duty{
+		finalizer: v1alpha1.RetireFinalizer, deadline: p.user.DeletionTimestamp.Add(deletionDeadline), missed: notRetired(notInTime),
+		do: func(ctx context.Context) (happening, error) { return r.retire(ctx, p) },
+	})
+}
+
+// retire changes the customKey of the user, so that it is not found by it again.
+func (r *UserReconciler) retire(ctx context.Context, p *userPass) (happening, error) {
+	if p.user.Status.UserKey == "" {
+		return happening{}, nil
+	}
+	p.owner = &v1alpha1.SfsClient{}
+	if err := r.client.Get(ctx, client.ObjectKey{Namespace: p.user.Namespace, Name: p.user.Spec.ClientRef.Name}, p.owner); err != nil {
+		if client.IgnoreNotFound(err) == nil {
+			return notRetired("its SfsClient is gone"), nil
+		}
+		return happening{}, fmt.Errorf("reading the SfsClient: %w", err)
+	}
+	session, gone, err := p.connectToLeave(ctx, p.owner.Spec.PlatformRef.Name)
+	if err != nil {
+		return happening{}, err
+	}
+	if gone != nil {
+		return notRetired(gone.message), nil
+	}
+	siblings, err := r.siblings(ctx, p)
+	if err != nil {
+		return happening{}, err
+	}
+	owner, key, customKey := p.user.Status.ClientKey, p.user.Status.UserKey, retiredKey(p.user.Status.CustomKey, p.user)
+	for i := range siblings {
+		if siblings[i].Status.UserKey == key {
+			return notRetired("it also belongs to SfsClientUser " + siblings[i].Name), nil
+		}
+	}
+	return p.retire(ctx, session, customKey, func() error {
+		err := session.callWithKey(ctx, p.ref, func(ctx context.Context, api *sendforsign.API, auth sendforsign.Auth) error {
+			return api.UpdateUser(ctx, auth, owner, key, sendforsign.UserFields{CustomKey: customKey})
+		})
+		if err != nil {
+			return err
+		}
+		users, err := r.list(ctx, p, owner)
+		if err != nil {
+			return err
+		}
+		for _, user := range users {
+			if user.UserKey == key {
+				return retiredAs(customKey, user.CustomKey)
+			}
+		}
+		return remoteMissing("userKey", key, nil)
+	})
+}

@@ -50,11 +50,11 @@ func (r *ClientReconciler) retire(ctx context.Context, p *clientPass) (happening
 		return happening{}, nil
 	}
 	session, gone, err := p.connectToLeave(ctx, p.client.Spec.PlatformRef.Name)
-	if err != nil {
-		return happening{}, err
-	}
 	if gone != nil {
 		return notRetired(gone.message), nil
+	}
+	if err != nil {
+		return happening{}, err
 	}
 	// Where several stand for the client it stays that of the others.
 	rivals, err := r.holders(ctx, p)
@@ -90,11 +90,11 @@ func (r *ClientReconciler) revokeToken(ctx context.Context, p *clientPass, name 
 		return happening{}, err
 	}
 	session, gone, err := p.connectToLeave(ctx, p.client.Spec.PlatformRef.Name)
-	if err != nil {
-		return happening{}, err
-	}
 	if gone != nil {
 		return notRevoked(gone.message), nil
+	}
+	if err != nil {
+		return happening{}, err
 	}
 	err = p.try(ctx, step{name: "revoke", session: session, urgent: true}, func() error {
 		return session.call(ctx, p.ref, func(ctx context.Context, api *sendforsign.API, platform sendforsign.Secret) error {

@@ -35,11 +35,11 @@ func (r *UserReconciler) retire(ctx context.Context, p *userPass) (happening, er
 		return happening{}, fmt.Errorf("reading the SfsClient: %w", err)
 	}
 	session, gone, err := p.connectToLeave(ctx, p.owner.Spec.PlatformRef.Name)
-	if err != nil {
-		return happening{}, err
-	}
 	if gone != nil {
 		return notRetired(gone.message), nil
+	}
+	if err != nil {
+		return happening{}, err
 	}
 	siblings, err := r.siblings(ctx, p)
 	if err != nil {

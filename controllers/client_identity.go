@@ -28,7 +28,7 @@ func (r *ClientReconciler) bind(ctx context.Context, p *clientPass) error {
 	}
 	status.CustomKey = clientCustomKey(p.platform, p.client)
 	p.urgency = urgencyMissing
-	return p.try(ctx, step{name: "bind", session: session}, func() error {
+	return p.try(ctx, step{name: "bind", session: session, class: classCreate}, func() error {
 		return r.creator.ensure(ctx, p.pass, creation{
 			intent: &status.CreateIntent,
 			lookup: func(ctx context.Context) (string, error) { return r.lookup(ctx, p, status.CustomKey) },
@@ -194,7 +194,7 @@ func (r *ClientReconciler) learnDefaultUser(ctx context.Context, p *clientPass) 
 		return err
 	}
 	var atSFS []sendforsign.User
-	err = p.try(ctx, step{name: "users", session: session}, func() error {
+	err = p.try(ctx, step{name: "users", session: session, class: classCreate}, func() error {
 		return session.callWithKey(ctx, p.ref, func(ctx context.Context, api *sendforsign.API, key sendforsign.Auth) (err error) {
 			atSFS, err = api.ListUsers(ctx, key, p.client.Status.ClientKey)
 			return err

@@ -204,12 +204,3 @@ func (s *Sessions) close(platform string) {
 		delete(s.open, platform)
 	}
 }
-
-// forget drops what the open sessions keep for a resource that is gone.
-func (s *Sessions) forget(who ref) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, open := range s.open {
-		open.gate.forget(who)
-	}
-}

@@ -49,7 +49,7 @@ func (p *tenantPass) syncProfile(ctx context.Context, compare func(context.Conte
 	session, err := p.connect(ctx)
 	if err == nil {
 		// A new request does not wait for the pause after an old failure.
-		err = p.try(ctx, step{name: "profile", circumstances: requested, session: session}, func() error { return compare(ctx) })
+		err = p.try(ctx, step{name: "profile", circumstances: requested, session: session, class: classCreate}, func() error { return compare(ctx) })
 	}
 	failed := problemOf(err)
 	switch {

@@ -28,7 +28,7 @@ func (r *UserReconciler) bind(ctx context.Context, p *userPass) error {
 	}
 	status.CustomKey = p.owner.Status.CustomKey + "/" + p.user.Name
 	p.urgency = urgencyMissing
-	return p.try(ctx, step{name: "bind", session: session}, func() error {
+	return p.try(ctx, step{name: "bind", session: session, class: classCreate}, func() error {
 		if p.user.Spec.Default {
 			return r.bindDefault(ctx, p)
 		}

@@ -72,8 +72,10 @@ type place struct {
 }
 
 const (
-	firstPause = 5 * time.Second
-	longPause  = time.Minute
+	// firstPause to longPause are for a 429 that names no time; longestPause bounds what the status can ask for.
+	firstPause   = 5 * time.Second
+	longPause    = time.Minute
+	longestPause = time.Hour
 	// placeLife is how late one may come back and still have a place.
 	placeLife = 10 * time.Second
 	// longestWait is after how long one asks again at the latest.
@@ -235,8 +237,8 @@ func (g *gate) throttled(retryAfter time.Duration, named bool) bool {
 func (g *gate) resume(until time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if until.After(g.clock.Now()) {
-		g.pause(until)
+	if now := g.clock.Now(); until.After(now) {
+		g.pause(now.Add(min(until.Sub(now), longestPause)))
 	}
 }
 

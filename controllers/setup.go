@@ -6,6 +6,7 @@ package controllers
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -72,7 +73,7 @@ func newReconcilers(c client.Client, secrets, live client.Reader, o Options) rec
 		cached: secrets, live: live, namespace: o.Namespace, clock: o.Clock, transport: o.Transport,
 		// Two accounts that do not answer can not take all workers, and one that is known to be away takes only one.
 		width: (o.Concurrency + 1) / 2,
-		open:  map[string]*session{},
+		open:  map[sessionKey]*session{},
 		changed: func(platform string) {
 			about := &v1alpha1.SfsPlatform{}
 			about.Name = platform
@@ -86,7 +87,7 @@ func newReconcilers(c client.Client, secrets, live client.Reader, o Options) rec
 	maker := &creator{clock: o.Clock, unsaved: newMemory[unsavedKey]()}
 	tried := newAttempts(o.Clock)
 	return reconcilers{
-		platforms: &PlatformReconciler{client: c, clock: o.Clock, sessions: sessions, attempts: tried, changed: changed},
+		platforms: &PlatformReconciler{client: c, clock: o.Clock, sessions: sessions, attempts: tried, changed: changed, counted: newMemory[time.Time]()},
 		clients: &ClientReconciler{
 			client: c, clock: o.Clock, sessions: sessions, secrets: writer, creator: maker, attempts: tried,
 			pending: newMemory[mintedToken](),

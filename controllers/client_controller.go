@@ -157,7 +157,6 @@ func (r *ClientReconciler) identify(ctx context.Context, p *clientPass) (err err
 }
 
 func (r *ClientReconciler) forget(who ref) {
-	r.sessions.forget(who)
 	r.secrets.forget(who)
 	r.creator.unsaved.drop(who)
 	r.attempts.gone(who)

@@ -96,7 +96,7 @@ func (r *ClientReconciler) revokeToken(ctx context.Context, p *clientPass, name 
 	if err != nil {
 		return happening{}, err
 	}
-	err = p.try(ctx, step{name: "revoke", session: session, urgent: true}, func() error {
+	err = p.try(ctx, step{name: "revoke", session: session, class: classRenewal}, func() error {
 		return session.call(ctx, p.ref, func(ctx context.Context, api *sendforsign.API, platform sendforsign.Secret) error {
 			err := api.RevokeClientToken(ctx, platform, sendforsign.Secret(value))
 			if sendforsign.IsNotFound(err) {

@@ -151,7 +151,7 @@ func (r *ClientReconciler) renew(ctx context.Context, p *clientPass, have *publi
 	}
 	limit := func(wait time.Duration) time.Duration { return token.RetryDelay(current, wait, p.now) }
 	var minted mintedToken
-	err = p.try(ctx, step{name: "token", session: session, urgent: true, limit: limit}, func() (err error) {
+	err = p.try(ctx, step{name: "token", session: session, class: tokenClass(current, p.now), limit: limit}, func() (err error) {
 		minted, err = r.mint(ctx, p)
 		return err
 	})

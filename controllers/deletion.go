@@ -111,7 +111,7 @@ func (p *tenantPass) connectToLeave(ctx context.Context, platform string) (*sess
 
 // retire takes the step that changes a customKey at SFS, and says how it went.
 func (p *tenantPass) retire(ctx context.Context, session *session, customKey string, change func() error) (happening, error) {
-	err := p.try(ctx, step{name: "retire", session: session}, change)
+	err := p.try(ctx, step{name: "retire", session: session, class: classRenewal}, change)
 	failed := problemOf(err)
 	switch {
 	case err == nil:

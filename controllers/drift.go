@@ -6,13 +6,11 @@ package controllers
 import (
 	"context"
 	"fmt"
-	"hash/fnv"
 	"slices"
 	"sync"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
@@ -112,12 +110,12 @@ func (d *drift) isContested(who ref, now time.Time, interval time.Duration) bool
 }
 
 // usersDue returns when the users of a client are to be listed, spread over the interval where that is not known.
-func (d *drift) usersDue(who ref, owner types.UID, now time.Time, interval time.Duration) time.Time {
+func (d *drift) usersDue(who ref, now time.Time, interval time.Duration) time.Time {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	due, known := d.checks[who]
 	if !known {
-		due = now.Add(interval/2 + time.Duration(spread(string(owner))*float64(interval/2)))
+		due = now.Add(interval/2 + time.Duration(who.spread()*float64(interval/2)))
 		d.checks[who] = due
 	}
 	return due
@@ -135,13 +133,6 @@ func (d *drift) forget(who ref) {
 	delete(d.suspects, who)
 	delete(d.corrections, who)
 	delete(d.checks, who)
-}
-
-// spread is a number in [0, 1) that is always the same for the same text.
-func spread(text string) float64 {
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(text))
-	return float64(h.Sum32()>>8) / (1 << 24)
 }
 
 func driftInterval(platform *v1alpha1.SfsPlatform) time.Duration {
@@ -176,7 +167,7 @@ func (r *PlatformReconciler) checkDrift(ctx context.Context, p *platformPass, se
 		return nil
 	}
 	var atSFS []sendforsign.Client
-	err := p.try(ctx, step{name: "drift", session: session}, func() error {
+	err := p.try(ctx, step{name: "drift", session: session, class: classDrift}, func() error {
 		return session.call(ctx, p.ref, func(ctx context.Context, api *sendforsign.API, platform sendforsign.Secret) (err error) {
 			atSFS, err = api.ListClients(ctx, sendforsign.PlatformToken(platform))
 			return err
@@ -215,7 +206,7 @@ func (r *ClientReconciler) checkUsers(ctx context.Context, p *clientPass) error 
 		return nil
 	}
 	interval := p.driftInterval()
-	if wait := p.until(r.drift.usersDue(p.ref, p.client.UID, p.now, interval)); wait > 0 {
+	if wait := p.until(r.drift.usersDue(p.ref, p.now, interval)); wait > 0 {
 		p.wakeIn(wait)
 		return nil
 	}
@@ -224,7 +215,7 @@ func (r *ClientReconciler) checkUsers(ctx context.Context, p *clientPass) error 
 		return err
 	}
 	var atSFS []sendforsign.User
-	err = p.try(ctx, step{name: "drift", session: session}, func() error {
+	err = p.try(ctx, step{name: "drift", session: session, class: classDrift}, func() error {
 		return session.callWithKey(ctx, p.ref, func(ctx context.Context, api *sendforsign.API, key sendforsign.Auth) (err error) {
 			atSFS, err = api.ListUsers(ctx, key, p.client.Status.ClientKey)
 			return err

@@ -4,107 +4,182 @@
 package controllers
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
+	"math"
+	"slices"
 	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
 	"k8s.io/utils/clock"
+)
+
+// class says how much is lost if a step waits. As long as there is work of a more urgent class, no other begins.
+type class int
+
+const (
+	// classDrift is what nobody asked for: a comparison at intervals.
+	classDrift class = iota
+	// classCreate is what somebody waits for who has changed a resource.
+	classCreate
+	// classRenewal is for a token that still lives for a while, and for the revocation of one.
+	classRenewal
+	// classMissing is for an application that has no token.
+	classMissing
+	// classDying is for an application that has a token and is about to lose it.
+	classDying
+
+	classes = iota
 )
 
 // gate spreads the requests to one SFS account. Nobody waits inside it: who comes too early is told when to come back, so
 // that an account that is slow, throttled or away does not hold the workers that the others need.
 //
+// Who was sent away has a place in a queue: behind the more urgent classes, and in its own behind those who came before.
+// A step may begin when the bucket holds a request for it and for each of those before it. So the places need no upkeep:
+// somebody more urgent moves the others back by coming, and who does not come back leaves a request to the next.
+//
 // A step is admitted as a whole, since it can not stop between a lookup and the create that follows from it: its first
-// request has been paid for, and those after it are taken from the limiter without waiting, at the cost of whoever is next.
+// request has been paid for, and those after it are taken from the bucket without waiting, at the cost of whoever is next.
 type gate struct {
-	clock   clock.PassiveClock
-	limiter *rate.Limiter
-	width   int // steps at a time
+	clock clock.PassiveClock
+	width int // steps at a time
 
 	mu          sync.Mutex
+	bucket      bucket
 	pausedUntil time.Time
-	pauses      int // in a row
-	slots       map[ref]time.Time
-	waiting     map[ref]time.Time // when each that has no slot is to ask again
-	inside      map[ref]bool      // whether the request that was paid for is still to be made
-	silence     int               // requests in a row that got no answer
+	pauses      int          // in a row
+	inside      map[ref]bool // whether the request that was paid for is still to be made
+	silence     int          // requests in a row that got no answer
+
+	places map[visit]*place
+	queues [classes][]uint64 // numbers of the places of a class, in order
+	last   uint64
+	swept  time.Time
+}
+
+// visit is a step of a resource that wants to begin.
+type visit struct {
+	who  ref
+	step string
+}
+
+// place is that of a visit in the queue.
+type place struct {
+	class  class
+	number uint64
+	turn   time.Time // when to come back
 }
 
 const (
-	firstPause = 5 * time.Second
-	longPause  = time.Minute
-	// slotLife is how late one may come for a slot.
-	slotLife = 10 * time.Second
-	// horizon is how far ahead slots are given for work that can wait. What is due soon never waits longer behind it.
-	horizon = 2 * time.Second
-	// longestWait is after how long those ask again at the latest who have no slot.
+	// firstPause to longPause are for a 429 that names no time; longestPause bounds what the status can ask for.
+	firstPause   = 5 * time.Second
+	longPause    = time.Minute
+	longestPause = time.Hour
+	// placeLife is how late one may come back and still have a place.
+	placeLife = 10 * time.Second
+	// longestWait is after how long one asks again at the latest.
 	longestWait = 10 * time.Minute
 	// deafAfter so many requests without an answer, only one at a time is made, to see whether SFS is back.
 	deafAfter = 3
 	crowded   = time.Second
 	deaf      = 5 * time.Second
+	// afterPause is over how long the least urgent are spread after a pause; each class above it over half as long.
+	afterPause = 8 * time.Second
 )
 
 func newGate(clk clock.PassiveClock, requestsPerSecond, burst, width int) *gate {
-	return &gate{
-		clock:   clk,
-		limiter: rate.NewLimiter(rate.Limit(requestsPerSecond), burst),
-		width:   max(width, 1),
-		slots:   map[ref]time.Time{},
-		waiting: map[ref]time.Time{},
-		inside:  map[ref]bool{},
-	}
+	g := &gate{clock: clk, width: max(width, 1), inside: map[ref]bool{}, places: map[visit]*place{}}
+	g.limit(requestsPerSecond, burst)
+	g.bucket.level, g.bucket.at = g.bucket.size, clk.Now()
+	return g
 }
 
-// admit lets a step of a resource begin, or returns a deferral. A step that was admitted MUST end with leave. Urgent is
-// what gives a token to an application; the rest waits behind it.
-func (g *gate) admit(who ref, urgent bool) error {
+// limit sets the rate.
+func (g *gate) limit(requestsPerSecond, burst int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.bucket.perSecond, g.bucket.size = float64(requestsPerSecond), float64(burst)
+}
+
+// admit lets a step of a resource begin, or returns a deferral. A step that was admitted MUST end with leave.
+func (g *gate) admit(who ref, step string, c class) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.clock.Now()
-	if wait := g.pausedUntil.Sub(now); wait > 0 {
+	g.sweep(now)
+	v := visit{who, step}
+	at := g.queue(v, c)
+	if wait := g.wait(v, at, now); wait > 0 {
+		at.turn = now.Add(wait)
 		return deferred{after: wait}
 	}
-	switch {
-	case g.silence >= deafAfter && len(g.inside) >= 1:
-		return deferred{after: deaf}
-	case len(g.inside) >= g.width:
-		return deferred{after: crowded}
-	}
-	if wait := g.slot(who, urgent, now).Sub(now); wait > 0 {
-		return deferred{after: wait}
-	}
-	delete(g.slots, who)
+	g.unqueue(v, at)
+	g.bucket.take()
 	g.inside[who] = true
 	return nil
 }
 
-// slot is when a step may begin, or when to ask again.
-func (g *gate) slot(who ref, urgent bool, now time.Time) time.Time {
-	slot, has := g.slots[who]
-	// After a pause, or after this process stood still, slots are given anew, at the rate of the limiter: else all who
-	// waited would come at once.
-	if has && !slot.Before(g.pausedUntil) && !slot.Before(now.Add(-slotLife)) {
-		return slot
+// wait is how long a visit has to wait; 0: it may begin.
+func (g *gate) wait(v visit, at *place, now time.Time) time.Duration {
+	moreUrgent := 0
+	for _, queue := range g.queues[at.class+1:] {
+		moreUrgent += len(queue)
 	}
-	if turn := g.waiting[who]; turn.After(now) && !urgent {
-		return turn // asked too early, for whatever reason
+	before, _ := slices.BinarySearch(g.queues[at.class], at.number)
+	wait := min(g.bucket.until(float64(1+before+moreUrgent), now), longestWait)
+	if now.Before(g.pausedUntil) {
+		// The bucket is empty at the end of a pause, so they are spread already. But others may share the account, who
+		// were told the same time.
+		return max(wait, g.pausedUntil.Sub(now)) + time.Duration(v.who.spread()*float64(afterPause>>at.class))
 	}
-	delete(g.slots, who)
-	reservation := g.limiter.ReserveN(now, 1)
-	delay := reservation.DelayFrom(now)
-	if delay > horizon && !urgent {
-		reservation.CancelAt(now)
-		delete(g.waiting, who)
-		ahead := time.Duration(float64(len(g.waiting)) / float64(g.limiter.Limit()) * float64(time.Second))
-		g.waiting[who] = now.Add(min(horizon/2+ahead, longestWait))
-		return g.waiting[who]
+	room, full := g.width, crowded
+	if g.silence >= deafAfter {
+		room, full = 1, deaf
 	}
-	delete(g.waiting, who)
-	if delay > 0 {
-		g.slots[who] = now.Add(delay)
+	if len(g.inside)+moreUrgent >= room {
+		return max(wait, full)
 	}
-	return now.Add(delay)
+	return wait
+}
+
+// queue returns the place of a visit. It keeps its number when it becomes more urgent.
+func (g *gate) queue(v visit, c class) *place {
+	at, has := g.places[v]
+	switch {
+	case has && at.class == c:
+		return at
+	case has:
+		g.unqueue(v, at)
+	default:
+		g.last++
+		at = &place{number: g.last}
+	}
+	at.class = c
+	g.places[v] = at
+	i, _ := slices.BinarySearch(g.queues[c], at.number)
+	g.queues[c] = slices.Insert(g.queues[c], i, at.number)
+	return at
+}
+
+func (g *gate) unqueue(v visit, at *place) {
+	delete(g.places, v)
+	if i, found := slices.BinarySearch(g.queues[at.class], at.number); found {
+		g.queues[at.class] = slices.Delete(g.queues[at.class], i, i+1)
+	}
+}
+
+// sweep drops the places of those who did not come back: a resource is deleted, or suspended, or wants nothing more.
+func (g *gate) sweep(now time.Time) {
+	if now.Sub(g.swept) < time.Second {
+		return
+	}
+	g.swept = now
+	for v, at := range g.places {
+		if at.turn.Before(now.Add(-placeLife)) {
+			g.unqueue(v, at)
+		}
+	}
 }
 
 // leave ends a step.
@@ -122,44 +197,59 @@ func (g *gate) spend(who ref) {
 		g.inside[who] = false
 		return
 	}
-	g.limiter.ReserveN(g.clock.Now(), 1)
-}
-
-// forget gives up the place of a resource.
-func (g *gate) forget(who ref) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	delete(g.slots, who)
-	delete(g.waiting, who)
+	g.bucket.fill(g.clock.Now())
+	g.bucket.take()
 }
 
 // paused returns a deferral while SFS wants no requests.
 func (g *gate) paused() error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if wait := g.pausedUntil.Sub(g.clock.Now()); wait > 0 {
+	if wait := g.pauseEnd().Sub(g.clock.Now()); wait > 0 {
 		return deferred{after: wait}
 	}
 	return nil
 }
 
+// pauseEnd is when the last pause ends or has ended.
+func (g *gate) pauseEnd() time.Time {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.pausedUntil
+}
+
 // throttled stops all requests for the time that SFS asked for, or for a growing one where it named none. What was under
-// way when a pause began, and is refused as well, makes no other pause.
-func (g *gate) throttled(retryAfter time.Duration, named bool) {
+// way when a pause began, and is refused as well, makes no other pause. It says whether the pause has become longer.
+func (g *gate) throttled(retryAfter time.Duration, named bool) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.silence = 0
 	now := g.clock.Now()
 	if !named {
 		if now.Before(g.pausedUntil) {
-			return
+			return false
 		}
 		retryAfter = min(firstPause<<min(g.pauses, 8), longPause)
 		g.pauses++
 	}
-	if until := now.Add(retryAfter); until.After(g.pausedUntil) {
-		g.pausedUntil = until
+	return g.pause(now.Add(retryAfter))
+}
+
+// resume keeps a pause that another process was asked for.
+func (g *gate) resume(until time.Time) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if now := g.clock.Now(); until.After(now) {
+		g.pause(now.Add(min(until.Sub(now), longestPause)))
 	}
+}
+
+func (g *gate) pause(until time.Time) bool {
+	if !until.After(g.pausedUntil) {
+		return false
+	}
+	g.pausedUntil = until
+	// SFS wants less, so after the pause there is no burst.
+	g.bucket.drain(until)
+	return true
 }
 
 // passed records that SFS answered without asking for a pause.
@@ -174,4 +264,40 @@ func (g *gate) silent() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.silence++
+}
+
+// bucket holds requests that may be made. More may be taken than it holds.
+type bucket struct {
+	perSecond, size float64
+	level           float64
+	at              time.Time // when it held that many
+}
+
+func (b *bucket) fill(now time.Time) {
+	if now.After(b.at) {
+		b.level = min(b.level+now.Sub(b.at).Seconds()*b.perSecond, b.size)
+		b.at = now
+	}
+}
+
+func (b *bucket) take() { b.level-- }
+
+// drain leaves nothing in the bucket until a time.
+func (b *bucket) drain(until time.Time) { b.level, b.at = min(b.level, 0), until }
+
+// until is how long it takes for the bucket to hold so many, as if its size were no limit.
+func (b *bucket) until(requests float64, now time.Time) time.Duration {
+	const rounding = 1e-6 // of floats, in requests
+	b.fill(now)
+	missing := requests - rounding - b.level
+	if missing <= 0 {
+		return max(b.at.Sub(now), 0)
+	}
+	return b.at.Sub(now) + time.Duration(math.Ceil(missing/b.perSecond*float64(time.Second)))
+}
+
+// spread is a number in [0, 1) that is always the same for the same resource.
+func (r ref) spread() float64 {
+	sum := sha256.Sum256([]byte(r.kind + "/" + r.namespace + "/" + r.name))
+	return float64(binary.BigEndian.Uint32(sum[:])) / (1 << 32)
 }

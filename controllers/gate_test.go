@@ -4,9 +4,12 @@
 package controllers
 
 import (
+	"cmp"
+	"container/heap"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,22 +23,41 @@ type gateVisitors struct {
 	clock *clocktesting.FakePassiveClock
 	gate  *gate
 
-	comes  map[ref]time.Time
+	comes map[ref]time.Time
+	order comings
+	class map[ref]class // of those that are not as everybody
+	// passed are the times at which somebody began, in order, and when that was for each.
 	passed []time.Time
+	began  map[ref]time.Time
+	// each step makes so many requests; 0 is one.
+	requests int
 }
 
 func newGateVisitors(requestsPerSecond, burst int) *gateVisitors {
 	clk := clocktesting.NewFakePassiveClock(gateStart)
-	return &gateVisitors{clock: clk, gate: newGate(clk, requestsPerSecond, burst, 1_000_000), comes: map[ref]time.Time{}}
+	return &gateVisitors{
+		clock: clk, gate: newGate(clk, requestsPerSecond, burst, 1_000_000),
+		comes: map[ref]time.Time{}, class: map[ref]class{}, began: map[ref]time.Time{},
+	}
+}
+
+// admit asks for a step of a class, and fails the test if the answer is no deferral.
+func (v *gateVisitors) admit(t *testing.T, i int, c class) time.Duration {
+	t.Helper()
+	return waitOf(t, v.gate.admit(visitor(i), "step", c))
 }
 
 func visitor(i int) ref {
 	return ref{kind: "SfsClient", namespace: "shop", name: fmt.Sprintf("c-%05d", i)}
 }
 
-func (v *gateVisitors) arrive(n int) {
-	for i := range n {
-		v.comes[visitor(i)] = v.clock.Now()
+func (v *gateVisitors) arrive(n int) { v.arriveAs(classCreate, 0, n) }
+
+// arriveAs lets the visitors of these numbers come now, with steps of a class.
+func (v *gateVisitors) arriveAs(c class, from, to int) {
+	for i := from; i < to; i++ {
+		v.class[visitor(i)] = c
+		v.expect(visitor(i), v.clock.Now())
 	}
 }
 
@@ -50,27 +72,61 @@ func (v *gateVisitors) run(t *testing.T, d time.Duration, again bool) {
 			return
 		}
 		v.clock.SetTime(at)
-		switch wait := waitOf(t, v.gate.admit(who, false)); {
+		switch wait := waitOf(t, v.gate.admit(who, "step", v.class[who])); {
 		case wait > 0:
-			v.comes[who] = at.Add(wait)
+			v.expect(who, at.Add(wait))
 		default:
-			v.gate.spend(who)
-			v.gate.leave(who)
-			v.passed = append(v.passed, at)
-			if !again {
-				delete(v.comes, who)
+			for range max(v.requests, 1) {
+				v.gate.spend(who)
 			}
+			v.gate.leave(who)
+			v.passed, v.began[who] = append(v.passed, at), at
+			if again {
+				v.expect(who, at)
+				continue
+			}
+			delete(v.comes, who)
 		}
 	}
 }
 
+// next is who comes first; of several, always the same.
 func (v *gateVisitors) next() (who ref, at time.Time, found bool) {
-	for w, when := range v.comes {
-		if !found || when.Before(at) || when.Equal(at) && w.name < who.name {
-			who, at, found = w, when, true
+	for len(v.order) > 0 {
+		first := v.order[0]
+		if at, comes := v.comes[first.who]; comes && at.Equal(first.at) {
+			return first.who, first.at, true
 		}
+		heap.Pop(&v.order)
 	}
-	return who, at, found
+	return ref{}, time.Time{}, false
+}
+
+// expect has a visitor come at a time.
+func (v *gateVisitors) expect(who ref, at time.Time) {
+	v.comes[who] = at
+	heap.Push(&v.order, coming{who, at})
+}
+
+// coming is a visitor on the way. It does not count when comes says otherwise.
+type coming struct {
+	who ref
+	at  time.Time
+}
+
+type comings []coming
+
+func (c comings) Len() int      { return len(c) }
+func (c comings) Swap(i, j int) { c[i], c[j] = c[j], c[i] }
+func (c *comings) Push(x any)   { *c = append(*c, x.(coming)) }
+func (c comings) Less(i, j int) bool {
+	return cmp.Or(c[i].at.Compare(c[j].at), strings.Compare(c[i].who.name, c[j].who.name)) < 0
+}
+
+func (c *comings) Pop() any {
+	last := (*c)[len(*c)-1]
+	*c = (*c)[:len(*c)-1]
+	return last
 }
 
 // waitOf is how long the gate wants one to wait; 0: it let it pass.
@@ -137,55 +193,14 @@ func TestTheBurstPassesAtOnce(t *testing.T) {
 	t.Parallel()
 	v := newGateVisitors(10, 3)
 	for i := range 3 {
-		if wait := waitOf(t, v.gate.admit(visitor(i), false)); wait > 0 {
+		if wait := v.admit(t, i, classCreate); wait > 0 {
 			t.Errorf("visitor %d of a burst of 3 waits for %s", i, wait)
 		}
 	}
 	for i, want := range []time.Duration{100 * time.Millisecond, 200 * time.Millisecond} {
-		if wait := waitOf(t, v.gate.admit(visitor(3+i), false)); wait.Round(time.Millisecond) != want {
+		if wait := v.admit(t, 3+i, classCreate); wait.Round(time.Millisecond) != want {
 			t.Errorf("the next waits for %s, want %s", wait, want)
 		}
-	}
-}
-
-func TestASlotIsKept(t *testing.T) {
-	t.Parallel()
-	v := newGateVisitors(1, 1)
-	waitOf(t, v.gate.admit(visitor(0), false))
-	first := waitOf(t, v.gate.admit(visitor(1), false))
-	if first.Round(time.Millisecond) != time.Second {
-		t.Fatalf("the slot is in %s, want 1 s", first)
-	}
-	// Who asks too early, for whatever reason, neither loses the slot nor takes another one.
-	v.clock.SetTime(gateStart.Add(600 * time.Millisecond))
-	for range 10 {
-		if wait := waitOf(t, v.gate.admit(visitor(1), false)); wait != first-600*time.Millisecond {
-			t.Fatalf("the slot is in %s, want it to stay where it is", wait)
-		}
-	}
-	if wait := waitOf(t, v.gate.admit(visitor(2), false)); wait.Round(time.Millisecond) != 1400*time.Millisecond {
-		t.Errorf("the next slot is in %s, want 1.4 s", wait)
-	}
-	v.clock.SetTime(gateStart.Add(first))
-	if wait := waitOf(t, v.gate.admit(visitor(1), false)); wait != 0 {
-		t.Errorf("at the slot it still waits for %s", wait)
-	}
-	if len(v.gate.slots) != 1 {
-		t.Errorf("%d slots are kept, want that of visitor 2", len(v.gate.slots))
-	}
-}
-
-func TestASlotThatIsForgottenIsNotKept(t *testing.T) {
-	t.Parallel()
-	v := newGateVisitors(1, 1)
-	for i := range 3 {
-		waitOf(t, v.gate.admit(visitor(i), false))
-	}
-	for i := range 4 {
-		v.gate.forget(visitor(i))
-	}
-	if len(v.gate.slots) != 0 || len(v.gate.waiting) != 0 {
-		t.Errorf("%d slots and %d places are kept", len(v.gate.slots), len(v.gate.waiting))
 	}
 }
 
@@ -198,33 +213,237 @@ func TestTheOtherRequestsOfAStepAreAtTheCostOfWhoIsNext(t *testing.T) {
 		5: 500 * time.Millisecond,
 	} {
 		v := newGateVisitors(10, 1)
-		if wait := waitOf(t, v.gate.admit(visitor(0), false)); wait > 0 {
+		if wait := v.admit(t, 0, classCreate); wait > 0 {
 			t.Fatalf("the first waits for %s", wait)
 		}
 		for range requests {
 			v.gate.spend(visitor(0))
 		}
-		if wait := waitOf(t, v.gate.admit(visitor(1), false)); wait.Round(time.Millisecond) != want {
+		if wait := v.admit(t, 1, classCreate); wait.Round(time.Millisecond) != want {
 			t.Errorf("after %d requests the next waits for %s, want %s", requests, wait, want)
 		}
 	}
 }
 
-// A namespace that is no longer served, or a deployment that is suspended, leaves slots behind. If they were good for
-// ever, all who had one could pass at once an hour later.
-func TestSlotsOfLongAgoDoNotExceedTheRate(t *testing.T) {
+func TestAllGetTheirTurn(t *testing.T) {
+	t.Parallel()
+	const many = 3000
+	v := newGateVisitors(10, 20)
+	v.arrive(many)
+	v.run(t, 6*time.Minute, false)
+	wantRate(t, v.passed, 10, 20)
+	if len(v.passed) != many {
+		t.Errorf("%d of %d passed in the time of %d requests", len(v.passed), many, 10*360)
+	}
+}
+
+func TestAPlaceIsKept(t *testing.T) {
+	t.Parallel()
+	v := newGateVisitors(1, 1)
+	v.admit(t, 0, classCreate)
+	if wait := v.admit(t, 1, classCreate); wait.Round(time.Millisecond) != time.Second {
+		t.Fatalf("the turn is in %s, want 1 s", wait)
+	}
+	// Who asks too early, for whatever reason, neither loses the place nor takes another one.
+	v.clock.SetTime(gateStart.Add(600 * time.Millisecond))
+	for range 10 {
+		if wait := v.admit(t, 1, classCreate); wait.Round(time.Millisecond) != 400*time.Millisecond {
+			t.Fatalf("the turn is in %s, want it to stay where it is", wait)
+		}
+	}
+	if wait := v.admit(t, 2, classCreate); wait.Round(time.Millisecond) != 1400*time.Millisecond {
+		t.Errorf("the next turn is in %s, want 1.4 s", wait)
+	}
+	v.clock.SetTime(gateStart.Add(time.Second))
+	if wait := v.admit(t, 1, classCreate); wait != 0 {
+		t.Errorf("when its turn has come it still waits for %s", wait)
+	}
+	if len(v.gate.places) != 1 {
+		t.Errorf("%d places are kept, want that of visitor 2", len(v.gate.places))
+	}
+}
+
+func TestWhoDoesNotComeBackHasNoPlaceAnyMore(t *testing.T) {
+	t.Parallel()
+	v := newGateVisitors(1, 1)
+	for i := range 4 {
+		v.admit(t, i, classRenewal)
+	}
+	v.clock.SetTime(gateStart.Add(3*time.Second + placeLife + 1))
+	if wait := v.admit(t, 5, classDrift); wait != 0 {
+		t.Errorf("behind three who are gone one still waits for %s", wait)
+	}
+	queued := 0
+	for _, queue := range v.gate.queues {
+		queued += len(queue)
+	}
+	if len(v.gate.places) != 0 || queued != 0 {
+		t.Errorf("%d places and %d numbers are kept", len(v.gate.places), queued)
+	}
+}
+
+// A namespace that is no longer served, or a deployment that is suspended, leaves places behind. All who had one come
+// again an hour later.
+func TestPlacesOfLongAgoDoNotExceedTheRate(t *testing.T) {
 	t.Parallel()
 	v := newGateVisitors(10, 20)
 	const many = 500
 	for i := range many {
-		waitOf(t, v.gate.admit(visitor(i), false))
+		v.admit(t, i, classCreate)
 	}
 	v.clock.SetTime(gateStart.Add(time.Hour))
-	v.passed = nil
 	v.arrive(many)
 	v.run(t, time.Minute, false)
 	wantRate(t, v.passed, 10, 20)
 }
+
+func TestTheMoreUrgentClassGoesFirst(t *testing.T) {
+	t.Parallel()
+	const each = 50
+	v := newGateVisitors(10, 1)
+	v.admit(t, 99999, classDrift) // empties the bucket
+	// The least urgent are there long before the others.
+	for c := range class(classes) {
+		v.arriveAs(c, int(c)*each, int(c+1)*each)
+		v.run(t, 10*time.Millisecond, false)
+	}
+	v.run(t, time.Minute, false)
+	wantRate(t, v.passed, 10, 1)
+	if len(v.passed) != each*classes {
+		t.Fatalf("%d of %d passed", len(v.passed), each*classes)
+	}
+	last := func(c class) (last time.Time) {
+		for i := range each {
+			if at := v.began[visitor(int(c)*each+i)]; at.After(last) {
+				last = at
+			}
+		}
+		return last
+	}
+	for c := range class(classes - 1) {
+		for i := range each {
+			if at := v.began[visitor(int(c)*each+i)]; at.Before(last(c + 1)) {
+				t.Fatalf("one of class %d began after %s, before all of class %d had", c, at.Sub(gateStart), c+1)
+			}
+		}
+	}
+}
+
+func TestDriftGoesOnWhereThereIsRoom(t *testing.T) {
+	t.Parallel()
+	v := newGateVisitors(10, 20)
+	v.arriveAs(classDrift, 0, 100)
+	for i := range 100 { // five of ten requests a second are for something else
+		v.arriveAs(classRenewal, 1000+5*i, 1000+5*(i+1))
+		v.run(t, time.Second, false)
+		for j := range 5 {
+			if at, passed := v.began[visitor(1000+5*i+j)]; !passed || at.After(gateStart.Add(time.Duration(i+1)*time.Second)) {
+				t.Fatalf("a renewal that came at %d s waits behind drift", i)
+			}
+		}
+	}
+	for i := range 100 {
+		if _, passed := v.began[visitor(i)]; !passed {
+			t.Fatalf("drift %d has not had its turn", i)
+		}
+	}
+}
+
+func TestWhoBecomesMoreUrgentIsReconsideredAtOnce(t *testing.T) {
+	t.Parallel()
+	v := newGateVisitors(10, 1)
+	v.admit(t, 9999, classDrift)
+	for i := range 100 {
+		v.admit(t, i, classRenewal)
+	}
+	if wait := v.admit(t, 99, classRenewal); wait < 9*time.Second {
+		t.Fatalf("the last of 100 waits for %s, want about 10 s", wait)
+	}
+	if wait := v.admit(t, 99, classDying); wait.Round(time.Millisecond) != 100*time.Millisecond {
+		t.Errorf("now that it is urgent it waits for %s, want 100 ms", wait)
+	}
+	if wait := v.admit(t, 98, classDying); wait.Round(time.Millisecond) != 100*time.Millisecond {
+		t.Errorf("who came before it and is as urgent waits for %s, want 100 ms", wait)
+	}
+	if len(v.gate.places) != 100 {
+		t.Errorf("there are %d places, want 100", len(v.gate.places))
+	}
+}
+
+func TestStepsOfOneResourceHavePlacesOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	v := newGateVisitors(10, 1)
+	who := visitor(0)
+	v.admit(t, 9999, classDrift)
+	for i := range 50 {
+		v.admit(t, 1+i, classCreate)
+	}
+	profile := waitOf(t, v.gate.admit(who, "profile", classCreate))
+	token := waitOf(t, v.gate.admit(who, "token", classDying))
+	if profile < 5*time.Second || token > 200*time.Millisecond {
+		t.Errorf("the profile waits for %s, the token for %s", profile, token)
+	}
+	v.clock.SetTime(gateStart.Add(token))
+	if wait := waitOf(t, v.gate.admit(who, "profile", classCreate)); wait == 0 {
+		t.Error("the profile takes the turn of the token")
+	}
+	if wait := waitOf(t, v.gate.admit(who, "token", classDying)); wait != 0 {
+		t.Errorf("the token waits for %s", wait)
+	}
+}
+
+// Tokens that live for 1800 s are renewed when they have 600 s left, are about to die at 240 s, and can not be counted on
+// from 120 s.
+func TestNoRenewalIsTooLateBehindMuchOtherWork(t *testing.T) {
+	t.Parallel()
+	const others, renewals, first = 5000, 60, 100_000
+	for name, test := range map[string]struct {
+		class class
+		most  time.Duration
+	}{
+		"5000 new clients":           {classCreate, 2 * time.Second},
+		"5000 lost tokens":           {classMissing, 370 * time.Second},
+		"5000 comparisons":           {classDrift, 2 * time.Second},
+		"5000 renewals that are due": {classRenewal, 370 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := newGateVisitors(10, 20)
+			v.requests = 3
+			v.arriveAs(test.class, 0, others)
+			came := map[ref]time.Time{}
+			for i := range 10 * renewals {
+				if i%10 == 0 && i/10 < renewals {
+					who := visitor(first + i/10)
+					v.class[who], came[who] = classRenewal, v.clock.Now()
+					v.expect(who, v.clock.Now())
+				}
+				for who, at := range came {
+					if _, waits := v.comes[who]; waits && v.class[who] == classRenewal && v.clock.Now().Sub(at) >= 360*time.Second {
+						v.class[who] = classDying
+						v.expect(who, v.clock.Now())
+					}
+				}
+				v.run(t, time.Second, false)
+			}
+			v.run(t, 370*time.Second, false)
+			for who, at := range came {
+				if began, has := v.began[who]; !has && v.class[who] == classRenewal {
+					continue // it came less than 6 minutes ago, and has time
+				} else if late := began.Sub(at); !has || late > test.most {
+					t.Fatalf("a renewal began after %s, want %s at most", late, test.most)
+				}
+			}
+			v.run(t, 30*time.Minute, false)
+			if len(v.passed) != others+renewals {
+				t.Errorf("%d of %d have had their turn in the end", len(v.passed), others+renewals)
+			}
+		})
+	}
+}
+
+// pauseOf is what is left of a pause.
+func (v *gateVisitors) pauseOf() time.Duration { return v.gate.pauseEnd().Sub(v.clock.Now()) }
 
 func TestA429WithATimePausesForIt(t *testing.T) {
 	t.Parallel()
@@ -232,23 +451,35 @@ func TestA429WithATimePausesForIt(t *testing.T) {
 	v.gate.throttled(17*time.Second, true)
 	for _, at := range []time.Duration{0, 16 * time.Second, 17*time.Second - 1} {
 		v.clock.SetTime(gateStart.Add(at))
-		if wait := waitOf(t, v.gate.admit(visitor(1), false)); wait != 17*time.Second-at {
-			t.Errorf("after %s one waits for %s, want until the end of the pause", at, wait)
+		if wait := v.admit(t, 1, classDying); wait < 17*time.Second-at {
+			t.Errorf("after %s one waits for %s, want at least until the end of the pause", at, wait)
+		}
+		if wait := waitOf(t, v.gate.paused()); wait != 17*time.Second-at {
+			t.Errorf("after %s the pause lasts for %s more", at, wait)
 		}
 	}
-	v.clock.SetTime(gateStart.Add(17 * time.Second))
-	if wait := waitOf(t, v.gate.admit(visitor(1), false)); wait != 0 {
+	v.clock.SetTime(gateStart.Add(17*time.Second + 100*time.Millisecond))
+	if wait := v.admit(t, 1, classDying); wait != 0 {
 		t.Errorf("after the pause one waits for %s", wait)
+	}
+	if wait := v.admit(t, 2, classDying); wait.Round(time.Millisecond) != 100*time.Millisecond {
+		t.Errorf("after the pause the second waits for %s, want no burst", wait)
 	}
 }
 
 func TestAShorterPauseDoesNotCutALongerOneShort(t *testing.T) {
 	t.Parallel()
 	v := newGateVisitors(10, 20)
-	v.gate.throttled(time.Minute, true)
-	v.gate.throttled(time.Second, true)
-	v.gate.throttled(0, false)
-	if wait := waitOf(t, v.gate.admit(visitor(1), false)); wait != time.Minute {
+	for _, pause := range []struct {
+		length time.Duration
+		longer bool
+	}{{time.Minute, true}, {time.Second, false}, {0, false}} {
+		if longer := v.gate.throttled(pause.length, pause.length > 0); longer != pause.longer {
+			t.Errorf("a pause of %s makes it longer: %t, want %t", pause.length, longer, pause.longer)
+		}
+	}
+	v.gate.resume(gateStart.Add(-time.Hour))
+	if wait := v.pauseOf(); wait != time.Minute {
 		t.Errorf("the pause lasts for %s, want a minute", wait)
 	}
 }
@@ -258,7 +489,7 @@ func TestA429WithoutATimePausesForAGrowingOne(t *testing.T) {
 	v := newGateVisitors(10, 20)
 	pauseOnce := func() time.Duration {
 		v.gate.throttled(0, false)
-		wait := waitOf(t, v.gate.admit(visitor(1), false))
+		wait := v.pauseOf()
 		v.clock.SetTime(v.clock.Now().Add(wait))
 		return wait
 	}
@@ -288,7 +519,7 @@ func TestManyRefusalsAtATimeAreOnePause(t *testing.T) {
 	for range 16 {
 		v.gate.throttled(0, false)
 	}
-	if wait := waitOf(t, v.gate.admit(visitor(1), false)); wait != 5*time.Second {
+	if wait := v.pauseOf(); wait != 5*time.Second {
 		t.Errorf("16 refusals of one moment give a pause of %s, want 5 s", wait)
 	}
 }
@@ -298,102 +529,82 @@ func TestAfterAPauseTheWaitingOnesComeBackSpread(t *testing.T) {
 	const many, requestsPerSecond, burst = 300, 10, 20
 	v := newGateVisitors(requestsPerSecond, burst)
 	v.arrive(many)
+	v.arriveAs(classDying, 1000, 1010)
 	v.run(t, 5*time.Second, false)
 	v.gate.throttled(time.Minute, true)
-	paused := v.clock.Now()
+	end := v.clock.Now().Add(time.Minute)
 	before := len(v.passed)
 
+	v.arriveAs(classDying, 1010, 1020)
 	v.run(t, time.Minute-1, false)
 	if len(v.passed) != before {
 		t.Fatalf("%d requests passed in the pause", len(v.passed)-before)
 	}
-	v.run(t, 75*time.Second, false)
+	v.run(t, 60*time.Second, false)
+	if len(v.passed) != many+20 {
+		t.Errorf("%d of %d have passed a minute after the pause", len(v.passed), many+20)
+	}
 	after := v.passed[before:]
-	if len(v.passed) != many {
-		t.Errorf("%d of %d have passed 75 s after the pause", len(v.passed), many)
-	}
-	if len(after) > 0 && after[0].Before(paused.Add(time.Minute)) {
-		t.Errorf("the first passed %s after the refusal", after[0].Sub(paused))
-	}
-	wantRate(t, after, requestsPerSecond, burst)
-}
-
-// A slot beyond the end of the pause is given at a rate that was kept already.
-func TestASlotAfterThePauseIsKept(t *testing.T) {
-	t.Parallel()
-	v := newGateVisitors(1, 1)
-	for i := range 11 {
-		waitOf(t, v.gate.admit(visitor(i), true))
-	}
-	v.gate.throttled(5*time.Second, true)
-	for _, i := range []int{2, 10} {
-		if wait := waitOf(t, v.gate.admit(visitor(i), true)); wait < 5*time.Second {
-			t.Errorf("in the pause visitor %d waits for %s, want at least until its end", i, wait)
+	// There is no burst, nor a request at the very end of the pause.
+	wantRate(t, after, requestsPerSecond, 1+requestsPerSecond)
+	for i := 1010; i < 1020; i++ {
+		if late := v.began[visitor(i)].Sub(end); late <= 0 || late > 2*time.Second {
+			t.Errorf("a token that is about to die was served %s after the pause", late)
 		}
 	}
-	v.clock.SetTime(gateStart.Add(5 * time.Second))
-	if wait := waitOf(t, v.gate.admit(visitor(10), true)); wait.Round(time.Millisecond) != 5*time.Second {
-		t.Errorf("after the pause the slot is in %s, want 5 s as before", wait)
-	}
-	if wait := waitOf(t, v.gate.admit(visitor(2), true)); wait < 5*time.Second {
-		t.Errorf("a slot in the pause is given anew in %s, want it after those that were given", wait)
-	}
 }
 
-func TestWhatIsUrgentDoesNotWaitBehindWhatIsNot(t *testing.T) {
+func TestAPauseOfTheProcessBeforeIsKept(t *testing.T) {
 	t.Parallel()
 	v := newGateVisitors(10, 20)
-	for i := range 5000 {
-		waitOf(t, v.gate.admit(visitor(i), false))
+	v.gate.resume(gateStart.Add(30 * time.Second))
+	if wait := v.pauseOf(); wait != 30*time.Second {
+		t.Errorf("the pause lasts for %s, want 30 s", wait)
 	}
-	if wait := waitOf(t, v.gate.admit(visitor(9999), true)); wait > horizon+200*time.Millisecond {
-		t.Errorf("what is urgent waits for %s behind 5000 others, want at most %s", wait, horizon)
-	}
-}
-
-func TestAllGetTheirTurn(t *testing.T) {
-	t.Parallel()
-	const many = 3000
-	v := newGateVisitors(10, 20)
-	v.arrive(many)
-	v.run(t, 6*time.Minute, false)
-	wantRate(t, v.passed, 10, 20)
-	if len(v.passed) != many {
-		t.Errorf("%d of %d passed in the time of %d requests", len(v.passed), many, 10*360)
+	v.arrive(20)
+	v.run(t, 32*time.Second, false)
+	if n := len(v.passed); n > 20 {
+		t.Errorf("%d requests passed in the 2 s after the pause", n)
 	}
 }
 
 func TestOnlySoManyAreInsideAtATime(t *testing.T) {
 	t.Parallel()
-	g := newGate(clocktesting.NewFakePassiveClock(gateStart), 1000, 1000, 2)
+	v := newGateVisitors(1000, 1000)
+	v.gate.width = 2
 	for i := range 2 {
-		if wait := waitOf(t, g.admit(visitor(i), true)); wait > 0 {
+		if wait := v.admit(t, i, classDrift); wait > 0 {
 			t.Fatalf("visitor %d waits for %s", i, wait)
 		}
 	}
-	if wait := waitOf(t, g.admit(visitor(2), true)); wait != crowded {
-		t.Errorf("the third waits for %s, want %s", wait, crowded)
+	for i, c := range []class{classDrift, classDying} {
+		if wait := v.admit(t, 2+i, c); wait != crowded {
+			t.Errorf("one of class %d waits for %s, want %s", c, wait, crowded)
+		}
 	}
-	g.leave(visitor(0))
-	if wait := waitOf(t, g.admit(visitor(2), true)); wait > 0 {
-		t.Errorf("after one has left, the third waits for %s", wait)
+	v.gate.leave(visitor(0))
+	if wait := v.admit(t, 2, classDrift); wait != crowded {
+		t.Errorf("the room that is left goes to who waits only %s, and not to the more urgent", wait)
+	}
+	if wait := v.admit(t, 3, classDying); wait > 0 {
+		t.Errorf("after one has left, the most urgent waits for %s", wait)
 	}
 }
 
 func TestAnAccountThatDoesNotAnswerIsTriedByOneAtATime(t *testing.T) {
 	t.Parallel()
-	g := newGate(clocktesting.NewFakePassiveClock(gateStart), 1000, 1000, 8)
+	v := newGateVisitors(1000, 1000)
 	for range deafAfter {
-		g.silent()
+		v.gate.silent()
 	}
-	if wait := waitOf(t, g.admit(visitor(0), true)); wait > 0 {
+	if wait := v.admit(t, 0, classCreate); wait > 0 {
 		t.Fatalf("the one who tries waits for %s", wait)
 	}
-	if wait := waitOf(t, g.admit(visitor(1), true)); wait != deaf {
+	if wait := v.admit(t, 1, classCreate); wait != deaf {
 		t.Errorf("the next waits for %s, want %s", wait, deaf)
 	}
-	g.passed()
-	if wait := waitOf(t, g.admit(visitor(1), true)); wait > 0 {
+	v.gate.passed()
+	if wait := v.admit(t, 1, classCreate); wait > 0 {
 		t.Errorf("after an answer the next waits for %s", wait)
 	}
 }

@@ -149,6 +149,7 @@ func TestARestartOfTheProcessCostsNothing(t *testing.T) {
 	w.newSfsClientUser("jane", "shop-00")
 	w.await(&v1alpha1.SfsClientList{}, n, "Ready", isReady)
 	w.await(&v1alpha1.SfsClientUserList{}, 1, "Ready", isReady)
+	w.awaitPlatform("counted its clients", hasClients(n, n))
 	first.end(t)
 
 	before := w.versionsNow()
@@ -231,9 +232,9 @@ func TestTheProcessReactsToWhatOthersChange(t *testing.T) {
 	w.step("new credentials are taken up", func(*testing.T) {
 		fresh := w.sim.RotateCredentials()
 		update(w, w.credentials(fresh), func(s *corev1.Secret) { s.Data = map[string][]byte{"apiKey": []byte("x"), "secret": []byte("y")} })
-		w.awaitPlatform(metav1.ConditionFalse)
+		w.awaitPlatform("noticed", hasCredentials(metav1.ConditionFalse))
 		update(w, w.credentials(fresh), func(s *corev1.Secret) { s.Data = w.credentials(fresh).Data })
-		w.awaitPlatform(metav1.ConditionTrue)
+		w.awaitPlatform("noticed", hasCredentials(metav1.ConditionTrue))
 		w.await(&v1alpha1.SfsClientList{}, 2, "well", func(o client.Object) bool {
 			ready := conditions.Get(o.(object), v1alpha1.ReadyCondition)
 			return ready != nil && ready.Reason == v1alpha1.AvailableReason
@@ -283,6 +284,56 @@ func TestTheProcessReactsToWhatOthersChange(t *testing.T) {
 	})
 }
 
+func TestTheProcessKeepsItsPlatform(t *testing.T) {
+	w := newWorld(t, sfstest.WithClock(systemClock{}))
+	p := w.startProcess(0)
+	c := w.newSfsClient("shop")
+	w.await(&v1alpha1.SfsClientList{}, 1, "Ready", isReady)
+	w.awaitPlatform("counted its clients", hasClients(1, 1))
+	w.step("the next credentials take over when their Secret appears", func(*testing.T) {
+		next := func(status metav1.ConditionStatus, active string) func(*v1alpha1.SfsPlatform) bool {
+			return func(p *v1alpha1.SfsPlatform) bool {
+				return condition(p, v1alpha1.NextCredentialsValidCondition) == string(status) && p.Status.ActiveCredentialsSecretRef.Name == active
+			}
+		}
+		w.nameNext("next")
+		w.awaitPlatform("missed the Secret", next(metav1.ConditionFalse, "credentials"))
+		w.create(w.pair("next", wrongPair))
+		w.awaitPlatform("refused the pair", func(p *v1alpha1.SfsPlatform) bool {
+			c := conditions.Get(p, v1alpha1.NextCredentialsValidCondition)
+			return c.Reason == v1alpha1.CredentialsInvalidReason
+		})
+		fresh := w.sim.RotateCredentials()
+		update(w, w.pair("next", fresh), func(s *corev1.Secret) { s.Data = w.pair("next", fresh).Data })
+		w.awaitPlatform("taken the pair", next(metav1.ConditionTrue, "next"))
+	})
+	w.step("a pause that a client was asked for stands in the status, and ends", func(*testing.T) {
+		w.throttle(1, "2")
+		w.renew(c)
+		throttled := func(p *v1alpha1.SfsPlatform) bool { return condition(p, v1alpha1.ThrottledCondition) != "" }
+		w.awaitPlatform("told of the pause", throttled)
+		w.awaitPlatform("told of its end", func(p *v1alpha1.SfsPlatform) bool { return !throttled(p) && p.Status.ThrottledUntil == nil })
+	})
+	w.step("all is deleted together", func(t *testing.T) {
+		w.await(&v1alpha1.SfsClientList{}, 1, "renewed", func(o client.Object) bool {
+			return o.(*v1alpha1.SfsClient).Status.LastHandledRenewAt != ""
+		})
+		w.reload(c)
+		_, last := w.tokenOf(c)
+		w.delete(w.sfsPlatform())
+		w.awaitPlatform("waited", func(p *v1alpha1.SfsPlatform) bool {
+			ready := conditions.Get(p, v1alpha1.ReadyCondition)
+			return ready != nil && ready.Reason == v1alpha1.DeletingReason
+		})
+		w.delete(c)
+		w.awaitGone(c)
+		if info, _ := w.sim.TokenState(string(last.Data[v1alpha1.KeyToken])); info.Alive {
+			t.Error("the token lives after the deletion")
+		}
+	})
+	p.end(t)
+}
+
 // step runs a part of a test as a test of its own.
 func (w *world) step(name string, do func(t *testing.T)) {
 	outer := w.t
@@ -293,7 +344,7 @@ func (w *world) step(name string, do func(t *testing.T)) {
 	})
 }
 
-func (w *world) awaitPlatform(want metav1.ConditionStatus) {
+func (w *world) awaitPlatform(what string, ok func(*v1alpha1.SfsPlatform) bool) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
 	defer cancel()
@@ -303,11 +354,24 @@ func (w *world) awaitPlatform(want metav1.ConditionStatus) {
 	}
 	defer watcher.Stop()
 	for e := range watcher.ResultChan() {
-		if p, ok := e.Object.(*v1alpha1.SfsPlatform); ok && condition(p, v1alpha1.CredentialsValidCondition) == string(want) {
+		if p, is := e.Object.(*v1alpha1.SfsPlatform); is && ok(p) {
 			return
 		}
 	}
-	w.t.Fatalf("after %s CredentialsValid is not %s", patience, want)
+	w.t.Fatalf("after %s the platform has not %s", patience, what)
+}
+
+func hasCredentials(status metav1.ConditionStatus) func(*v1alpha1.SfsPlatform) bool {
+	return func(p *v1alpha1.SfsPlatform) bool {
+		return condition(p, v1alpha1.CredentialsValidCondition) == string(status)
+	}
+}
+
+func hasClients(total, ready int32) func(*v1alpha1.SfsPlatform) bool {
+	return func(p *v1alpha1.SfsPlatform) bool {
+		c := p.Status.Clients
+		return c != nil && *c.Total == total && *c.Ready == ready
+	}
 }
 
 func (w *world) awaitGone(c *v1alpha1.SfsClient) {

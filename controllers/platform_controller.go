@@ -6,9 +6,11 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -20,11 +22,11 @@ import (
 	"github.com/sendforsign/sfs-operator/internal/conditions"
 )
 
-// +kubebuilder:rbac:groups=sendforsign.com,resources=sfsplatforms,verbs=get;list;watch
+// +kubebuilder:rbac:groups=sendforsign.com,resources=sfsplatforms,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=sendforsign.com,resources=sfsplatforms/status,verbs=get;patch
 
-// PlatformReconciler says of each SfsPlatform whether SFS accepts its credentials. It asks SFS only when there is
-// something new to ask.
+// PlatformReconciler says of each SfsPlatform whether SFS accepts its credentials, which pair is in use, and who uses it.
+// It asks SFS only when there is something new to ask.
 type PlatformReconciler struct {
 	client   client.Client
 	clock    clock.PassiveClock
@@ -33,8 +35,10 @@ type PlatformReconciler struct {
 	attempts *attempts
 	drift    *drift
 	// changed brings a platform back when a request made for one of its clients shows that its credentials have been
-	// refused or are accepted again.
+	// refused or are accepted again, or that SFS wants a pause.
 	changed chan event.GenericEvent
+	// counted is when the clients of a platform were last counted.
+	counted *memory[time.Time]
 }
 
 const platformKind = "SfsPlatform"
@@ -51,16 +55,17 @@ func (r *PlatformReconciler) Reconcile(ctx context.Context, req ctrl.Request) (c
 	platform := &v1alpha1.SfsPlatform{}
 	if err := r.client.Get(ctx, req.NamespacedName, platform); err != nil {
 		if client.IgnoreNotFound(err) == nil {
-			r.sessions.close(req.Name)
+			r.sessions.retain(req.Name)
 			r.attempts.gone(who)
+			r.counted.drop(who)
 			return ctrl.Result{}, nil
 		}
 		return ctrl.Result{}, fmt.Errorf("reading the SfsPlatform: %w", err)
 	}
-	if !platform.DeletionTimestamp.IsZero() {
-		return ctrl.Result{}, nil
-	}
 	p := &platformPass{pass: newPass(who, platform, r.clock, r.client, r.recorder, r.attempts), platform: platform}
+	if !platform.DeletionTimestamp.IsZero() {
+		return r.finalize(ctx, p)
+	}
 	return p.finish(ctx, r.reconcile(ctx, p))
 }
 
@@ -69,68 +74,122 @@ func (r *PlatformReconciler) reconcile(ctx context.Context, p *platformPass) err
 		p.platform.Status.ObservedGeneration = p.platform.Generation
 		p.summarize(v1alpha1.CredentialsValidCondition)
 	}()
+	failed := []error{r.countClients(ctx, p), r.tryNextCredentials(ctx, p)}
+	session, err := r.useCredentials(ctx, p)
+	if err == nil {
+		failed = append(failed, r.checkDrift(ctx, p, session))
+	}
+	p.reportPause(session)
+	r.sessions.retain(p.platform.Name, credentialSecrets(p.platform)...)
+	return firstUnsettled(append(failed, err))
+}
+
+// useCredentials has SFS asked about the pair that is in use, if that is not known.
+func (r *PlatformReconciler) useCredentials(ctx context.Context, p *platformPass) (*session, error) {
 	session, err := r.sessions.forPlatform(ctx, p.platform)
-	if err == nil && !r.isVerified(p.platform, session) {
-		err = r.verify(ctx, p, session)
+	if err == nil {
+		p.platform.Status.ActiveCredentialsSecretRef = &v1alpha1.SecretReference{Name: activeSecret(p.platform)}
+		if !p.isVerified(session) {
+			err = r.verify(ctx, p, session)
+		}
 	}
 	if failed := problemOf(err); failed != nil && !needsPerson(failed.reason) {
 		// SFS could not be asked, which says nothing about the credentials.
 		p.set(v1alpha1.CredentialsValidCondition, metav1.ConditionUnknown, failed.reason, failed.message)
-		return err
+		return session, err
 	}
 	p.report(v1alpha1.CredentialsValidCondition, v1alpha1.VerifiedReason, "SFS accepts the API key and secret", err)
-	if err != nil {
-		return err
-	}
-	return r.checkDrift(ctx, p, session)
+	return session, err
 }
 
 // isVerified says whether what the status says of the credentials is still all that is known of them.
-func (r *PlatformReconciler) isVerified(platform *v1alpha1.SfsPlatform, s *session) bool {
-	known := conditions.Get(platform, v1alpha1.CredentialsValidCondition)
+func (p *platformPass) isVerified(s *session) bool {
+	known := conditions.Get(p.platform, v1alpha1.CredentialsValidCondition)
 	_, refusal := s.verdict.last()
 	return known != nil && known.Status == metav1.ConditionTrue && refusal == nil && !s.verdict.isDoubted() &&
-		known.ObservedGeneration == platform.Generation &&
-		platform.Status.CredentialsRevision == s.details.credentials &&
-		platform.Status.LastHandledReconcileAt == platform.Annotations[v1alpha1.ReconcileRequestedAtAnnotation]
+		known.ObservedGeneration == p.platform.Generation &&
+		p.platform.Status.CredentialsRevision == s.revision &&
+		p.platform.Status.LastHandledReconcileAt == p.requested()
 }
 
-// verify asks SFS for a platform token, or takes it from the session if there is one.
+// requested is the last request of a user to try the credentials.
+func (p *platformPass) requested() string {
+	return p.platform.Annotations[v1alpha1.ReconcileRequestedAtAnnotation]
+}
+
+// verify asks SFS for its verdict on the pair that is in use.
 func (r *PlatformReconciler) verify(ctx context.Context, p *platformPass, s *session) error {
-	if p.platform.Status.LastHandledReconcileAt != p.platform.Annotations[v1alpha1.ReconcileRequestedAtAnnotation] {
+	err := r.ask(ctx, p, "verify", s)
+	if failed := problemOf(err); err == nil || failed != nil && needsPerson(failed.reason) {
+		p.platform.Status.CredentialsRevision = s.revision
+		p.platform.Status.LastHandledReconcileAt = p.requested()
+	}
+	return err
+}
+
+// ask asks SFS for a platform token, or takes it from the session if there is one.
+func (r *PlatformReconciler) ask(ctx context.Context, p *platformPass, name string, s *session) error {
+	key := p.key(step{name: name, circumstances: p.requested(), session: s})
+	if err := p.attempts.due(key); err != nil {
+		return p.later(err)
+	}
+	switch {
+	case p.requested() != p.platform.Status.LastHandledReconcileAt && p.requested() != s.asked:
+		s.asked = p.requested()
 		s.verdict.again()
 		s.tokens.Forget()
-	} else if s.verdict.isDoubted() {
+	case s.verdict.isDoubted():
 		s.tokens.Forget()
 	}
 	_, err := s.tokens.Get(ctx)
-	key := p.key(step{name: "verify", session: s})
 	if wait, refusal := s.verdict.last(); refusal != nil {
 		// It is so also while an older platform token still serves. The session sets the pace of the attempts.
-		err = refusal
 		p.wakeIn(wait)
-	} else if err == nil {
-		p.attempts.succeeded(key)
-	} else if err = p.later(explain(err)); problemOf(err) != nil {
-		p.wakeIn(p.attempts.failed(key, fast, nil))
-	} else {
-		return err // a pause that SFS asked for
+		return explain(refusal)
 	}
-	err = explain(err)
-	if failed := problemOf(err); failed == nil || needsPerson(failed.reason) {
-		// SFS has given its verdict on these credentials.
-		p.platform.Status.CredentialsRevision = s.details.credentials
-		p.platform.Status.LastHandledReconcileAt = p.platform.Annotations[v1alpha1.ReconcileRequestedAtAnnotation]
+	err = p.later(explain(err))
+	switch {
+	case err == nil:
+		p.attempts.succeeded(key)
+	case problemOf(err) != nil:
+		p.wakeIn(p.attempts.failed(key, fast, nil))
 	}
 	return err
 }
 
 func (r *PlatformReconciler) signals() <-chan event.GenericEvent { return r.changed }
 
+// pauseTolerance is by how much the end of a pause may move before the status says so: requests that are refused together
+// move it a little each.
+const pauseTolerance = 5 * time.Second
+
+// reportPause says until when SFS wants no requests. Without a session that is not known, and stays as it was.
+func (p *platformPass) reportPause(s *session) {
+	known := p.platform.Status.ThrottledUntil
+	var until time.Time
+	switch {
+	case s != nil:
+		until = s.gate.pauseEnd()
+	case known != nil:
+		until = known.Time
+	}
+	if !until.After(p.now) {
+		p.platform.Status.ThrottledUntil = nil
+		conditions.Remove(p.platform, v1alpha1.ThrottledCondition)
+		return
+	}
+	p.wakeIn(until.Sub(p.now))
+	p.set(v1alpha1.ThrottledCondition, metav1.ConditionTrue, v1alpha1.ThrottledReason, "SFS asked for a pause; requests go on after it")
+	if known == nil || until.Sub(known.Time).Abs() > pauseTolerance {
+		p.platform.Status.ThrottledUntil = &metav1.Time{Time: until.Add(time.Second - 1).Truncate(time.Second)} // never too early
+	}
+}
+
 func (r *PlatformReconciler) watches() []watched {
 	return []watched{
 		{&v1alpha1.SfsPlatform{}, itself, specOrAnnotationChanged()},
 		{&corev1.Secret{}, r.platformsOfSecret, predicate.Funcs{}},
+		{&v1alpha1.SfsClient{}, platformOfClient, useChanged()},
 	}
 }
 
@@ -139,4 +198,8 @@ func (r *PlatformReconciler) platformsOfSecret(ctx context.Context, secret clien
 		return nil
 	}
 	return requestsFor(ctx, r.client, &v1alpha1.SfsPlatformList{}, client.MatchingFields{credentialsIndex: secret.GetName()})
+}
+
+func platformOfClient(_ context.Context, c client.Object) []ctrl.Request {
+	return []ctrl.Request{{NamespacedName: types.NamespacedName{Name: c.(*v1alpha1.SfsClient).Spec.PlatformRef.Name}}}
 }

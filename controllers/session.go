@@ -16,12 +16,16 @@ import (
 type session struct {
 	id          string
 	details     sessionDetails
+	revision    string // resourceVersion with which the pair was first seen
 	api         *sendforsign.API
 	credentials sendforsign.Credentials
 	tokens      *token.Source[sendforsign.Secret]
 	gate        *gate
 	clients     *snapshot
 	verdict     *verdict
+	changed     func() // brings the platform back
+	// asked is the last request of a user to try the credentials. Only the platform's own passes look at it.
+	asked string
 }
 
 // circumstances name the session for the record of failures. What failed before the credentials were accepted again is
@@ -56,7 +60,9 @@ func (s *session) mintPlatformToken(ctx context.Context) (token.Minted[sendforsi
 func (s *session) note(err error) {
 	switch {
 	case sendforsign.IsThrottled(err):
-		s.gate.throttled(sendforsign.RetryAfter(err))
+		if s.gate.throttled(sendforsign.RetryAfter(err)) {
+			s.changed()
+		}
 	case sendforsign.IsNotSent(err), sendforsign.IsUnknownOutcome(err):
 		s.gate.silent()
 	case err == nil:

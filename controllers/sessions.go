@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -33,8 +34,11 @@ const (
 	defaultBurst             = 20
 )
 
-// Sessions holds one session per SfsPlatform. A session lasts as long as the connection details and the credentials
-// Secret stay the same.
+// credentialKeys are the keys of a credentials Secret that count.
+var credentialKeys = []string{v1alpha1.KeyAPIKey, v1alpha1.KeyAPISecret}
+
+// Sessions holds one session for each credentials Secret that an SfsPlatform names: one for the pair that is in use, and
+// one for the pair that is to follow. A session lasts as long as the connection details and the pair stay the same.
 type Sessions struct {
 	cached    client.Reader
 	live      client.Reader
@@ -42,15 +46,19 @@ type Sessions struct {
 	clock     clock.PassiveClock
 	transport func(http.RoundTripper) http.RoundTripper
 	width     int // steps at a time for one account
-	// changed is told the name of a platform whose credentials have been refused or accepted again.
+	// changed is told the name of a platform of which there is news: its credentials have been refused or accepted again,
+	// or SFS has asked for a pause.
 	changed func(platform string)
 
 	building singleflight.Group
 	count    atomic.Int64
 
 	mu   sync.Mutex
-	open map[string]*session
+	open map[sessionKey]*session
 }
+
+// sessionKey names a session.
+type sessionKey struct{ platform, secret string }
 
 // sessionDetails are what a session is made from; another value means another session.
 type sessionDetails struct {
@@ -60,23 +68,46 @@ type sessionDetails struct {
 	timeout           time.Duration
 	requestsPerSecond int
 	burst             int
-	credentials       string // resourceVersion of the Secret
+	credentials       string // digest of the pair
+}
+
+// credentialSecrets are the names of the Secrets that a platform names: of the pair in use first, as far as the spec tells.
+func credentialSecrets(platform *v1alpha1.SfsPlatform) []string {
+	names := []string{platform.Spec.CredentialsSecretRef.Name}
+	if next := platform.Spec.NextCredentialsSecretRef; next != nil {
+		names = append(names, next.Name)
+	}
+	return names
+}
+
+// activeSecret is the name of the Secret whose pair is in use: of the next pair once SFS has accepted it.
+func activeSecret(platform *v1alpha1.SfsPlatform) string {
+	next, active := platform.Spec.NextCredentialsSecretRef, platform.Status.ActiveCredentialsSecretRef
+	if next != nil && active != nil && next.Name == active.Name {
+		return next.Name
+	}
+	return platform.Spec.CredentialsSecretRef.Name
 }
 
 // forPlatform returns the session of a platform, or the problem that keeps it from having one.
 func (s *Sessions) forPlatform(ctx context.Context, platform *v1alpha1.SfsPlatform) (*session, error) {
+	return s.forSecret(ctx, platform, activeSecret(platform))
+}
+
+// forSecret returns the session of a platform with the pair in one of its Secrets.
+func (s *Sessions) forSecret(ctx context.Context, platform *v1alpha1.SfsPlatform, name string) (*session, error) {
 	details := sessionDetails{
 		platform:          platform.UID,
 		baseURL:           platform.Spec.BaseURL,
 		caBundle:          string(platform.Spec.CABundle),
-		requestsPerSecond: int(platform.Spec.RateLimit.RequestsPerSecond),
-		burst:             int(platform.Spec.RateLimit.Burst),
+		requestsPerSecond: orDefault(int(platform.Spec.RateLimit.RequestsPerSecond), defaultRequestsPerSecond),
+		burst:             orDefault(int(platform.Spec.RateLimit.Burst), defaultBurst),
 	}
 	if platform.Spec.Timeout != nil {
 		details.timeout = platform.Spec.Timeout.Duration
 	}
-	// The cache holds no values, but tells cheaply whether the Secret is another one than before.
-	secret := types.NamespacedName{Namespace: s.namespace, Name: platform.Spec.CredentialsSecretRef.Name}
+	// The cache holds no values, but tells cheaply whether they are others than before.
+	secret := types.NamespacedName{Namespace: s.namespace, Name: name}
 	var known corev1.Secret
 	if err := s.cached.Get(ctx, secret, &known); err != nil {
 		if apierrors.IsNotFound(err) {
@@ -88,12 +119,12 @@ func (s *Sessions) forPlatform(ctx context.Context, platform *v1alpha1.SfsPlatfo
 		}
 		return nil, fmt.Errorf("reading Secret %s: %w", secret, err)
 	}
-	details.credentials = known.ResourceVersion
-	if open := s.get(platform.Name); open != nil && open.details == details {
+	details.credentials = contentHash(known.Data, credentialKeys)
+	if open := s.get(sessionKey{platform.Name, secret.Name}, details); open != nil {
 		return open, nil
 	}
-	made, err, _ := s.building.Do(platform.Name+"/"+details.credentials+"/"+strconv.FormatInt(platform.Generation, 10), func() (any, error) {
-		return s.build(ctx, platform.Name, secret, details)
+	made, err, _ := s.building.Do(platform.Name+"/"+name+"/"+details.credentials+"/"+strconv.FormatInt(platform.Generation, 10), func() (any, error) {
+		return s.build(ctx, platform, secret, details)
 	})
 	if err != nil {
 		return nil, err
@@ -101,14 +132,14 @@ func (s *Sessions) forPlatform(ctx context.Context, platform *v1alpha1.SfsPlatfo
 	return made.(*session), nil
 }
 
-func (s *Sessions) build(ctx context.Context, platform string, secret types.NamespacedName, details sessionDetails) (*session, error) {
+func (s *Sessions) build(ctx context.Context, platform *v1alpha1.SfsPlatform, secret types.NamespacedName, details sessionDetails) (*session, error) {
 	var found corev1.Secret
 	if err := s.live.Get(ctx, secret, &found); err != nil {
 		return nil, fmt.Errorf("reading Secret %s: %w", secret, err)
 	}
 	// The cache may be behind: then the session for what is really there may be open already.
-	details.credentials = found.ResourceVersion
-	if open := s.get(platform); open != nil && open.details == details {
+	details.credentials = contentHash(publication{data: found.Data}.digests(), credentialKeys)
+	if open := s.get(sessionKey{platform.Name, secret.Name}, details); open != nil {
 		return open, nil
 	}
 	credentials := sendforsign.Credentials{
@@ -127,8 +158,8 @@ func (s *Sessions) build(ctx context.Context, platform string, secret types.Name
 	if err != nil {
 		return nil, &problem{reason: v1alpha1.InvalidConfigurationReason, message: err.Error(), pace: waits}
 	}
-	made.verdict.changed = func() { s.changed(platform) }
-	s.put(platform, made)
+	made.revision = found.ResourceVersion
+	s.put(platform, secret.Name, made)
 	return made, nil
 }
 
@@ -165,7 +196,6 @@ func (s *Sessions) connect(details sessionDetails, credentials sendforsign.Crede
 		details:     details,
 		api:         api,
 		credentials: credentials,
-		gate:        newGate(s.clock, orDefault(details.requestsPerSecond, defaultRequestsPerSecond), orDefault(details.burst, defaultBurst), s.width),
 		verdict:     &verdict{clock: s.clock},
 	}
 	made.clients = &snapshot{clock: s.clock}
@@ -180,36 +210,57 @@ func orDefault(v, otherwise int) int {
 	return otherwise
 }
 
-func (s *Sessions) get(platform string) *session {
+func (s *Sessions) get(key sessionKey, details sessionDetails) *session {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.open[platform]
+	if open := s.open[key]; open != nil && open.details == details {
+		return open
+	}
+	return nil
 }
 
-func (s *Sessions) put(platform string, made *session) {
+func (s *Sessions) put(platform *v1alpha1.SfsPlatform, secret string, made *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if old := s.open[platform]; old != nil {
+	made.changed = func() { s.changed(platform.Name) }
+	made.verdict.changed = made.changed
+	made.gate = s.gateFor(platform, made.details)
+	key := sessionKey{platform.Name, secret}
+	if old := s.open[key]; old != nil {
 		old.api.Close()
 	}
-	s.open[platform] = made
+	s.open[key] = made
 }
 
-// close ends the session of a platform that is gone.
-func (s *Sessions) close(platform string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if old := s.open[platform]; old != nil {
-		old.api.Close()
-		delete(s.open, platform)
+// gateFor returns the gate to an account. Another pair of credentials does not open another one: the pause that SFS asked
+// for and the queue stay.
+func (s *Sessions) gateFor(platform *v1alpha1.SfsPlatform, details sessionDetails) *gate {
+	first := true
+	for key, open := range s.open {
+		if key.platform != platform.Name || open.details.platform != details.platform {
+			continue
+		}
+		if open.details.baseURL == details.baseURL {
+			open.gate.limit(details.requestsPerSecond, details.burst)
+			return open.gate
+		}
+		first = false
 	}
+	made := newGate(s.clock, details.requestsPerSecond, details.burst, s.width)
+	if until := platform.Status.ThrottledUntil; first && until != nil {
+		made.resume(until.Add(pauseTolerance))
+	}
+	return made
 }
 
-// forget drops what the open sessions keep for a resource that is gone.
-func (s *Sessions) forget(who ref) {
+// retain closes the sessions of a platform but those of the given Secrets.
+func (s *Sessions) retain(platform string, secrets ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, open := range s.open {
-		open.gate.forget(who)
+	for key, open := range s.open {
+		if key.platform == platform && !slices.Contains(secrets, key.secret) {
+			open.api.Close()
+			delete(s.open, key)
+		}
 	}
 }

@@ -6,6 +6,7 @@ package controllers
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -69,7 +70,7 @@ func newReconcilers(c client.Client, secrets, live client.Reader, o Options) rec
 		cached: secrets, live: live, namespace: o.Namespace, clock: o.Clock, transport: o.Transport,
 		// Two accounts that do not answer can not take all workers, and one that is known to be away takes only one.
 		width: (o.Concurrency + 1) / 2,
-		open:  map[string]*session{},
+		open:  map[sessionKey]*session{},
 		changed: func(platform string) {
 			about := &v1alpha1.SfsPlatform{}
 			about.Name = platform
@@ -85,7 +86,9 @@ func newReconcilers(c client.Client, secrets, live client.Reader, o Options) rec
 	taken := &claims{by: map[string]ref{}}
 	found := newDrift()
 	return reconcilers{
-		platforms: &PlatformReconciler{client: c, clock: o.Clock, sessions: sessions, attempts: tried, drift: found, changed: changed},
+		platforms: &PlatformReconciler{
+			client: c, clock: o.Clock, sessions: sessions, attempts: tried, drift: found, changed: changed, counted: newMemory[time.Time](),
+		},
 		clients: &ClientReconciler{
 			client: c, live: live, clock: o.Clock, sessions: sessions, secrets: writer, creator: maker, attempts: tried,
 			claims: taken, drift: found, pending: newMemory[mintedToken](),

@@ -5,9 +5,12 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/sendforsign/sfs-operator/internal/token"
 )
 
 // step is a part of a pass that makes requests to SFS.
@@ -17,10 +20,22 @@ type step struct {
 	// the one before.
 	circumstances string
 	session       *session
-	// urgent is what gives a token to an application: nothing else matters as much to it.
-	urgent bool
-	// limit, which may be nil, shortens the wait after a failure.
+	class         class
+	// limit, which may be nil, shortens the wait after a failure, or for the turn: whoever waits must notice when the step
+	// becomes more urgent.
 	limit func(time.Duration) time.Duration
+}
+
+// tokenClass is that of a step that replaces a token, or makes the first one. A token that is about to die goes before one
+// that is not there: its application works, and would stop to.
+func tokenClass(current *token.Token, now time.Time) class {
+	switch {
+	case current == nil || !current.Expires.After(now):
+		return classMissing
+	case current.Expires.Sub(now) < 2*token.MinRemaining(current.Life()):
+		return classDying
+	}
+	return classRenewal
 }
 
 func (p *pass) key(s step) attemptKey {
@@ -37,8 +52,8 @@ func (p *pass) try(ctx context.Context, s step, do func() error) error {
 	if err := p.attempts.due(key); err != nil {
 		return p.later(err)
 	}
-	if err := s.session.gate.admit(p.ref, s.urgent); err != nil {
-		return p.later(err)
+	if err := s.session.gate.admit(p.ref, s.name, s.class); err != nil {
+		return p.later(s.sooner(err))
 	}
 	err := func() error {
 		defer s.session.gate.leave(p.ref) // also if it panics, which ends only the pass
@@ -55,6 +70,15 @@ func (p *pass) try(ctx context.Context, s step, do func() error) error {
 		}
 	default:
 		err = p.later(err)
+	}
+	return err
+}
+
+// sooner cuts a deferral short.
+func (s step) sooner(err error) error {
+	var wait deferred
+	if s.limit != nil && errors.As(err, &wait) {
+		return deferred{after: min(wait.after, s.limit(wait.after))}
 	}
 	return err
 }

@@ -141,7 +141,6 @@ func (r *UserReconciler) clientOf(ctx context.Context, u *v1alpha1.SfsClientUser
 }
 
 func (r *UserReconciler) forget(who ref) {
-	r.sessions.forget(who)
 	r.secrets.forget(who)
 	r.creator.unsaved.drop(who)
 	r.attempts.gone(who)

@@ -34,7 +34,7 @@ import (
 const (
 	platformIndex    = "spec.platformRef.name"
 	clientIndex      = "spec.clientRef.name"
-	credentialsIndex = "spec.credentialsSecretRef.name"
+	credentialsIndex = "credentials" // names of the Secrets, of the present pair and the next
 
 	// These serve to find rivals, also at the API server: the CRD lets it select by them.
 	clientKeyIndex   = "status.clientKey"
@@ -60,7 +60,7 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 			return []string{o.(*v1alpha1.SfsClientUser).Spec.ClientRef.Name}
 		}},
 		{&v1alpha1.SfsPlatform{}, credentialsIndex, func(o client.Object) []string {
-			return []string{o.(*v1alpha1.SfsPlatform).Spec.CredentialsSecretRef.Name}
+			return credentialSecrets(o.(*v1alpha1.SfsPlatform))
 		}},
 	} {
 		if err := indexer.IndexField(ctx, index.object, index.field, index.value); err != nil {
@@ -212,6 +212,15 @@ func platformChanged() predicate.Predicate {
 		return statusBefore != statusAfter || reasonBefore != reasonAfter ||
 			before.(*v1alpha1.SfsPlatform).Status.CredentialsRevision != after.(*v1alpha1.SfsPlatform).Status.CredentialsRevision
 	}))
+}
+
+// useChanged lets through what the platform of a client counts, or what may let it go.
+func useChanged() predicate.Predicate {
+	return updated(func(before, after client.Object) bool {
+		was, is := before.(*v1alpha1.SfsClient), after.(*v1alpha1.SfsClient)
+		return conditions.IsTrue(was, v1alpha1.ReadyCondition) != conditions.IsTrue(is, v1alpha1.ReadyCondition) ||
+			holdsToken(was) != holdsToken(is)
+	})
 }
 
 func clientKeyChanged() predicate.Predicate {

@@ -4,12 +4,14 @@
 package controllers
 
 import (
+	"slices"
 	"strconv"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -167,6 +169,19 @@ func TestPlatformChanged(t *testing.T) {
 			reason: "clients do not look at it", before: as,
 			after: platform(func(p *v1alpha1.SfsPlatform) { p.Status.Conditions[1].Status = metav1.ConditionFalse }), want: false,
 		},
+		"the number of clients": {
+			reason: "each would wake all the others", before: as,
+			after: platform(func(p *v1alpha1.SfsPlatform) {
+				p.Status.Clients = &v1alpha1.ClientCount{Total: ptr.To[int32](1), Ready: ptr.To[int32](1)}
+			}), want: false,
+		},
+		"a pause": {
+			reason: "clients come back by themselves", before: as,
+			after: platform(func(p *v1alpha1.SfsPlatform) {
+				p.Status.ThrottledUntil = &metav1.Time{Time: time.Unix(1, 0)}
+				p.Status.Conditions = append(p.Status.Conditions, metav1.Condition{Type: v1alpha1.ThrottledCondition, Status: metav1.ConditionTrue})
+			}), want: false,
+		},
 		"the observed generation": {
 			reason: "clients do not look at it", before: as,
 			after: platform(func(p *v1alpha1.SfsPlatform) { p.Status.ObservedGeneration = 1 }), want: false,
@@ -219,5 +234,27 @@ func TestTheRateLimiterOfTheQueuesStaysWithinTheMargin(t *testing.T) {
 	other.Name = strconv.Itoa(1)
 	if wait := limiter.When(other); wait != 100*time.Millisecond {
 		t.Errorf("the first failure of another waits for %s", wait)
+	}
+}
+
+func TestCredentialSecrets(t *testing.T) {
+	t.Parallel()
+	platform := &v1alpha1.SfsPlatform{}
+	platform.Spec.CredentialsSecretRef.Name = "now"
+	if got := credentialSecrets(platform); !slices.Equal(got, []string{"now"}) {
+		t.Errorf("got %v, want the present Secret", got)
+	}
+	platform.Spec.NextCredentialsSecretRef = &v1alpha1.CredentialsSecretReference{Name: "next"}
+	if got := credentialSecrets(platform); !slices.Equal(got, []string{"now", "next"}) {
+		t.Errorf("got %v, want both: a change of either is to wake the platform", got)
+	}
+	for active, want := range map[string]string{"": "now", "next": "next", "now": "now", "former": "now"} {
+		platform.Status.ActiveCredentialsSecretRef = nil
+		if active != "" {
+			platform.Status.ActiveCredentialsSecretRef = &v1alpha1.SecretReference{Name: active}
+		}
+		if got := activeSecret(platform); got != want {
+			t.Errorf("with %q in the status the pair of %s is in use, want %s", active, got, want)
+		}
 	}
 }

@@ -342,6 +342,7 @@ func (w *world) notify(o client.Object) {
 	switch o := o.(type) {
 	case *v1alpha1.SfsClient:
 		w.enqueue(clientKind, o.Name)
+		w.enqueue(platformKind, w.platform)
 		for _, other := range w.known {
 			if user, ok := other.(*v1alpha1.SfsClientUser); ok && user.Spec.ClientRef.Name == o.Name {
 				w.enqueue(userKind, user.Name)

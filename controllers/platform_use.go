@@ -1,0 +1,145 @@
+// Copyright The sfs-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/internal/conditions"
+)
+
+const (
+	// countInterval is the least time between two counts of the clients of a platform: when a thousand become Ready, a
+	// thousand changes are not a thousand writes.
+	countInterval = 5 * time.Second
+	// releaseInterval is the same while a platform waits for them to go.
+	releaseInterval = time.Second
+)
+
+// users returns the SfsClients of a platform.
+func (r *PlatformReconciler) users(ctx context.Context, p *platformPass, options ...client.ListOption) ([]v1alpha1.SfsClient, error) {
+	var list v1alpha1.SfsClientList
+	options = append(options, client.MatchingFields{platformIndex: p.platform.Name})
+	if err := r.client.List(ctx, &list, options...); err != nil {
+		return nil, fmt.Errorf("listing the SfsClients: %w", err)
+	}
+	return list.Items, nil
+}
+
+// countClients records how many use the platform, and holds it while there are any.
+func (r *PlatformReconciler) countClients(ctx context.Context, p *platformPass) error {
+	isHeld := controllerutil.ContainsFinalizer(p.platform, v1alpha1.InUseFinalizer)
+	if !r.mayCount(p, countInterval) {
+		if isHeld {
+			return nil
+		}
+		// The first one is not kept waiting: it may be deleted soon, and the platform with it.
+		first, err := r.users(ctx, p, client.Limit(1))
+		if err != nil || len(first) == 0 {
+			return err
+		}
+		return p.later(p.setFinalizer(ctx, v1alpha1.InUseFinalizer, true))
+	}
+	all, err := r.users(ctx, p)
+	if err != nil {
+		return err
+	}
+	ready := 0
+	for i := range all {
+		if conditions.IsTrue(&all[i], v1alpha1.ReadyCondition) {
+			ready++
+		}
+	}
+	p.platform.Status.Clients = &v1alpha1.ClientCount{Total: ptr.To(int32(len(all))), Ready: ptr.To(int32(ready))}
+	r.counted.put(p.ref, p.now)
+	if isHeld == (len(all) > 0) {
+		return nil
+	}
+	return p.later(p.setFinalizer(ctx, v1alpha1.InUseFinalizer, !isHeld))
+}
+
+// mayCount says whether it is time to list the clients again, and if not comes back when it is.
+func (r *PlatformReconciler) mayCount(p *platformPass, interval time.Duration) bool {
+	last, counted := r.counted.get(p.ref)
+	if wait := last.Add(interval).Sub(p.now); counted && wait > 0 {
+		p.wakeIn(wait)
+		return false
+	}
+	return true
+}
+
+// finalize holds a platform that is being deleted while it has SfsClients with something left to do at SFS: those that
+// are deleted together with it, by whatever and in whatever order, need it to revoke their tokens. It never holds it for
+// longer than one of them could take.
+func (r *PlatformReconciler) finalize(ctx context.Context, p *platformPass) (ctrl.Result, error) {
+	if !controllerutil.ContainsFinalizer(p.platform, v1alpha1.InUseFinalizer) {
+		return ctrl.Result{}, nil
+	}
+	deadline := p.platform.DeletionTimestamp.Add(deletionDeadline)
+	if p.now.Before(deadline) {
+		p.wakeIn(p.until(deadline))
+		if !r.mayCount(p, releaseInterval) {
+			return p.result(), nil
+		}
+		all, err := r.users(ctx, p)
+		if err != nil {
+			return ctrl.Result{}, err
+		}
+		r.counted.put(p.ref, p.now)
+		if names := namesOf(all, holdsToken); len(names) > 0 {
+			p.reportDeleting(names)
+			return p.finish(ctx, nil)
+		}
+	}
+	if err := p.setFinalizer(ctx, v1alpha1.InUseFinalizer, false); client.IgnoreNotFound(err) != nil {
+		return p.result(), unsettled(p.later(err))
+	}
+	return ctrl.Result{}, nil
+}
+
+func (p *platformPass) reportDeleting(names []string) {
+	message := "the SfsPlatform is being deleted and waits, a minute at most, for SfsClients to be deleted too: " + someOf(names)
+	if ready := conditions.Get(p.platform, v1alpha1.ReadyCondition); ready == nil || ready.Reason != v1alpha1.DeletingReason {
+		p.tell(warning("InUse", "Delete", message))
+	}
+	p.set(v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.DeletingReason, message)
+	conditions.Remove(p.platform, v1alpha1.ReconcilingCondition)
+	conditions.Remove(p.platform, v1alpha1.StalledCondition)
+}
+
+// holdsToken says whether the deletion of an SfsClient has something to do at SFS.
+func holdsToken(c *v1alpha1.SfsClient) bool {
+	return controllerutil.ContainsFinalizer(c, v1alpha1.RevokeTokenFinalizer) || controllerutil.ContainsFinalizer(c, v1alpha1.RetireFinalizer)
+}
+
+func namesOf(clients []v1alpha1.SfsClient, which func(*v1alpha1.SfsClient) bool) []string {
+	var names []string
+	for i := range clients {
+		if which(&clients[i]) {
+			names = append(names, clients[i].Namespace+"/"+clients[i].Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// someOf names three and counts the rest.
+func someOf(names []string) string {
+	const shown = 3
+	if len(names) <= shown {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:shown], ", "), len(names)-shown)
+}

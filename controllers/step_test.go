@@ -1,0 +1,37 @@
+// Copyright The sfs-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"testing"
+	"time"
+
+	"github.com/sendforsign/sfs-operator/internal/token"
+)
+
+func TestTokenClass(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	left := func(life, left time.Duration) *token.Token {
+		return &token.Token{Issued: now.Add(left - life), Expires: now.Add(left)}
+	}
+	for name, test := range map[string]struct {
+		token *token.Token
+		want  class
+	}{
+		"no token was ever published":           {want: classMissing},
+		"it is new":                             {token: left(1800*time.Second, 1800*time.Second), want: classRenewal},
+		"it can be counted on for two minutes":  {token: left(1800*time.Second, 240*time.Second), want: classRenewal},
+		"it can be counted on for less":         {token: left(1800*time.Second, 240*time.Second-1), want: classDying},
+		"it can no longer be counted on":        {token: left(1800*time.Second, time.Second), want: classDying},
+		"it is dead":                            {token: left(1800*time.Second, 0), want: classMissing},
+		"it lives for a minute, of which 24 s":  {token: left(time.Minute, 24*time.Second), want: classRenewal},
+		"it lives for a minute, of which 23 s":  {token: left(time.Minute, 23*time.Second), want: classDying},
+		"it has been dead for a very long time": {token: left(1800*time.Second, -time.Hour), want: classMissing},
+	} {
+		if got := tokenClass(test.token, now); got != test.want {
+			t.Errorf("%s: class %d, want %d", name, got, test.want)
+		}
+	}
+}

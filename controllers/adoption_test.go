@@ -45,14 +45,7 @@ func (w *world) sfs() *sendforsign.API {
 // adopting lets the tenants' namespace name clients of its own.
 func (w *world) adopting(rules ...v1alpha1.AdoptionRule) {
 	w.t.Helper()
-	update(w, w.platformObject(), func(p *v1alpha1.SfsPlatform) { p.Spec.Adoption = rules })
-}
-
-func (w *world) platformObject() *v1alpha1.SfsPlatform {
-	w.t.Helper()
-	p := &v1alpha1.SfsPlatform{ObjectMeta: metav1.ObjectMeta{Name: w.platform}}
-	w.reload(p)
-	return p
+	update(w, w.sfsPlatform(), func(p *v1alpha1.SfsPlatform) { p.Spec.Adoption = rules })
 }
 
 func (w *world) legacyRule() v1alpha1.AdoptionRule {

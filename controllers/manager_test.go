@@ -74,6 +74,7 @@ func (c lookingClient) Get(ctx context.Context, key client.ObjectKey, o client.O
 
 func (w *world) startProcess(awaited int) *process {
 	w.t.Helper()
+	w.process = true
 	p := &process{done: make(chan error, 1), looked: &looks{seen: map[string]bool{}, want: awaited, all: make(chan struct{})}}
 	var err error
 	p.mgr, err = ctrl.NewManager(config, ctrl.Options{
@@ -338,7 +339,7 @@ func TestTheProcessKeepsItsPlatform(t *testing.T) {
 func (w *world) step(name string, do func(t *testing.T)) {
 	outer := w.t
 	defer func() { w.t = outer }()
-	outer.Run(name, func(t *testing.T) {
+	outer.(*testing.T).Run(name, func(t *testing.T) {
 		w.t = t
 		do(t)
 	})

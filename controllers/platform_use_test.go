@@ -14,7 +14,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
@@ -87,40 +86,54 @@ func TestManyClientsAreFewWritesOfThePlatform(t *testing.T) {
 	w := newWorld(t)
 	w.run(time.Minute)
 	const many = 1000
-	var list, ready int
-	writes := 0
-	w.api = interceptor.NewClient(w.client, interceptor.Funcs{
-		List: func(ctx context.Context, c client.WithWatch, l client.ObjectList, opts ...client.ListOption) error {
-			clients, is := l.(*v1alpha1.SfsClientList)
-			if !is {
-				return c.List(ctx, l, opts...)
-			}
-			if (&client.ListOptions{}).ApplyOptions(opts).Limit == 0 {
-				list++
-			}
-			clients.Items = make([]v1alpha1.SfsClient, many)
-			for i := range clients.Items[:ready] {
-				clients.Items[i].Status.Conditions = []metav1.Condition{{Type: v1alpha1.ReadyCondition, Status: metav1.ConditionTrue}}
-			}
-			return nil
-		},
-		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
-			writes++
-			return c.SubResource(sub).Patch(ctx, o, p, opts...)
-		},
-	})
-	w.restart()
-	for ready = range many {
-		w.enqueue(platformKind, w.platform)
+	crowd := &crowd{size: many}
+	crowd.Client = w.parts.platforms.client
+	w.parts.platforms.client = crowd
+	for crowd.ready = range many {
+		w.due[w.refOf(platformKind, w.platform)] = w.clock.Now()
 		w.run(20 * time.Millisecond)
 	}
-	ready = many
-	w.enqueue(platformKind, w.platform)
+	crowd.ready = many
+	w.due[w.refOf(platformKind, w.platform)] = w.clock.Now()
 	w.run(time.Minute)
 	w.wantClients(many, many)
-	if writes > 8 || list > 8 {
-		t.Errorf("in 20 s the status was written %d times and the clients were listed %d times, want at most 8", writes, list)
+	if crowd.writes > 8 || crowd.lists > 8 {
+		t.Errorf("in 20 s the status was written %d times and the clients were listed %d times, want at most 8", crowd.writes, crowd.lists)
 	}
+}
+
+// crowd shows many SfsClients, of which some are Ready.
+type crowd struct {
+	client.Client
+	size, ready   int
+	lists, writes int
+}
+
+func (c *crowd) List(ctx context.Context, l client.ObjectList, opts ...client.ListOption) error {
+	clients, is := l.(*v1alpha1.SfsClientList)
+	if !is {
+		return c.Client.List(ctx, l, opts...)
+	}
+	if (&client.ListOptions{}).ApplyOptions(opts).Limit == 0 {
+		c.lists++
+	}
+	clients.Items = make([]v1alpha1.SfsClient, c.size)
+	for i := range clients.Items[:c.ready] {
+		clients.Items[i].Status.Conditions = []metav1.Condition{{Type: v1alpha1.ReadyCondition, Status: metav1.ConditionTrue}}
+	}
+	return nil
+}
+
+func (c *crowd) Status() client.SubResourceWriter { return crowdWriter{c.Client.Status(), c} }
+
+type crowdWriter struct {
+	client.SubResourceWriter
+	crowd *crowd
+}
+
+func (w crowdWriter) Patch(ctx context.Context, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
+	w.crowd.writes++
+	return w.SubResourceWriter.Patch(ctx, o, p, opts...)
 }
 
 func TestAPlatformThatNobodyUsesIsGoneAtOnce(t *testing.T) {
@@ -268,4 +281,11 @@ func TestSomeOf(t *testing.T) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
+}
+
+func (w *world) refOf(kind, name string) ref {
+	if kind == platformKind {
+		return ref{kind: kind, name: name}
+	}
+	return ref{kind: kind, namespace: w.namespace, name: name}
 }

@@ -8,10 +8,6 @@ import (
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
@@ -19,33 +15,6 @@ import (
 )
 
 func retiring(c *v1alpha1.SfsClient) { c.Spec.DeletionPolicy = v1alpha1.DeletionPolicyRetire }
-
-func (w *world) isGone(o client.Object) bool {
-	w.t.Helper()
-	err := w.client.Get(w.t.Context(), client.ObjectKeyFromObject(o), o)
-	if client.IgnoreNotFound(err) != nil {
-		w.t.Fatal(err)
-	}
-	return apierrors.IsNotFound(err)
-}
-
-// collectGarbage does what kube-controller-manager would: it deletes the Secrets whose owners are gone.
-func (w *world) collectGarbage() {
-	w.t.Helper()
-	var secrets corev1.SecretList
-	if err := w.client.List(w.t.Context(), &secrets, client.InNamespace(w.namespace)); err != nil {
-		w.t.Fatal(err)
-	}
-	owners := map[types.UID]bool{}
-	for _, o := range w.everything() {
-		owners[o.GetUID()] = true
-	}
-	for i := range secrets.Items {
-		if owner := metav1.GetControllerOf(&secrets.Items[i]); owner != nil && !owners[owner.UID] {
-			w.delete(&secrets.Items[i])
-		}
-	}
-}
 
 func TestAClientThatIsRetainedIsFoundAgain(t *testing.T) {
 	w := newWorld(t)
@@ -113,7 +82,7 @@ func TestADeletionEndsWhateverFails(t *testing.T) {
 		event     string
 	}{
 		"SFS is away":                         {fault: &down, within: time.Minute, event: "NotRetired"},
-		"the platform is gone":                {before: func(w *world) { w.delete(w.platformObject()) }, within: time.Second, event: "NotRetired"},
+		"the platform is deleted as well":     {before: func(w *world) { w.delete(w.sfsPlatform()) }, within: time.Second, event: "Retired"},
 		"the credentials are gone":            {before: func(w *world) { w.delete(w.credentials(w.sim.Credentials())) }, within: time.Second, event: "NotRetired"},
 		"the credentials have been replaced":  {before: func(w *world) { w.sim.RotateCredentials(); w.restart() }, within: time.Minute, event: "NotRetired"},
 		"SFS changes no customKey":            {behaviour: sfstest.Behaviour{CustomKeyUpdate: sfstest.UpdateIgnored}, within: time.Second, event: "NotRetired"},

@@ -70,7 +70,7 @@ func runSuite(m *testing.M) (code int, err error) {
 	return code, nil
 }
 
-func newClient(t *testing.T) client.WithWatch {
+func newClient(t testing.TB) client.WithWatch {
 	t.Helper()
 	c, err := client.NewWithWatch(config, client.Options{Scheme: scheme})
 	if err != nil {

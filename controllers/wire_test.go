@@ -1,0 +1,334 @@
+// Copyright The sfs-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"k8s.io/utils/clock"
+)
+
+// plane is one of the two servers that the operator talks to.
+type plane string
+
+const (
+	planeSFS        plane = "sfs"
+	planeKubernetes plane = "api"
+)
+
+// call is one request of the operator.
+type call struct {
+	n     int // counted from when the wire was armed, over both planes
+	plane plane
+	// verb and resource are "patch" and "sfsclients/status", or the action and the endpoint of SFS.
+	verb, resource string
+	at             time.Time
+	target         ref // of a request to Kubernetes
+	body           []byte
+	creates        bool // it is to make something that is not there
+
+	carriedOut bool // the server answered that it did as asked
+	status     int
+	retryAfter time.Duration // what the server asked for
+}
+
+func (c *call) String() string { return string(c.plane) + " " + c.verb + " " + c.resource }
+
+// writes says whether the request changes something.
+func (c *call) writes() bool {
+	return c.verb != "get" && c.verb != "list" && c.verb != "read"
+}
+
+var errKilled = errors.New("the operator was killed")
+
+// wire is the connection of one operator to both servers. It numbers its requests, and lets go wrong what the plan of a
+// test says.
+type wire struct {
+	clock clock.PassiveClock
+
+	mu    sync.Mutex
+	armed bool
+	n     int
+	dead  bool
+	calls []*call
+	// faults are what goes wrong, by the number of the call.
+	faults map[int]*mode
+	struck []string
+	// hidden are keys of objects at SFS that lookups do not show until then.
+	hidden      map[string]bool
+	hiddenUntil time.Time
+	// exists tells whether an object is there.
+	exists func(ref) bool
+}
+
+// arm begins to count.
+func (w *wire) arm(faults map[int]*mode) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.armed, w.n, w.faults = true, 0, faults
+	w.calls = nil
+}
+
+// heal has nothing more go wrong.
+func (w *wire) heal() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.faults = nil
+}
+
+// made returns the calls since the wire was armed, or since the first n of them.
+func (w *wire) made(since int) []*call {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.calls[min(since, len(w.calls)):]
+}
+
+func (w *wire) isDead() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.dead
+}
+
+// kill cuts the connection: the process on this end is gone.
+func (w *wire) kill() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.dead = true
+}
+
+// revive connects a new process.
+func (w *wire) revive() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.dead = false
+}
+
+// on returns a transport that leads the requests of one plane through the wire.
+func (w *wire) on(p plane, next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(req *http.Request) (*http.Response, error) { return w.carry(p, req, next) })
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+func (w *wire) carry(p plane, req *http.Request, next http.RoundTripper) (*http.Response, error) {
+	c := describeCall(p, req)
+	c.at = w.clock.Now()
+	if c.plane == planeKubernetes && c.target.kind == secretKind && c.verb == "apply" {
+		c.creates = !w.exists(c.target)
+	}
+	w.mu.Lock()
+	if w.dead {
+		w.mu.Unlock()
+		return nil, errKilled
+	}
+	var fault *mode
+	if w.armed {
+		w.n++
+		c.n = w.n
+		w.calls = append(w.calls, c)
+		fault = w.faults[c.n]
+	}
+	w.mu.Unlock()
+	x := &exchange{wire: w, call: c, request: req, next: next}
+	if fault == nil || !fault.fits(c) {
+		return w.shown(c, x)
+	}
+	w.mu.Lock()
+	w.struck = append(w.struck, fault.name+" at "+c.String())
+	w.mu.Unlock()
+	return fault.strike(x)
+}
+
+func (w *wire) whatStruck() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.struck
+}
+
+// describeCall reads from a request what it wants.
+func describeCall(p plane, req *http.Request) *call {
+	c := &call{plane: p}
+	if req.GetBody != nil {
+		if body, err := req.GetBody(); err == nil {
+			c.body, _ = io.ReadAll(body)
+		}
+	}
+	if p == planeSFS {
+		c.resource = req.URL.Path[strings.LastIndex(req.URL.Path, "/")+1:]
+		var said struct {
+			Action string `json:"action"`
+			Data   struct {
+				Action string `json:"action"`
+			} `json:"data"`
+		}
+		_ = json.Unmarshal(c.body, &said)
+		c.verb = said.Action + said.Data.Action
+		return c
+	}
+	c.verb = map[string]string{
+		http.MethodGet: "get", http.MethodPost: "create", http.MethodPut: "update", http.MethodDelete: "delete", http.MethodPatch: "patch",
+	}[req.Method]
+	if strings.Contains(req.Header.Get("Content-Type"), "apply-patch") {
+		c.verb = "apply"
+	}
+	c.target, c.resource = targetOf(req, c.body)
+	return c
+}
+
+var kindsByResource = map[string]string{
+	"namespaces": namespaceName, "secrets": secretKind,
+	"sfsplatforms": platformKind, "sfsclients": clientKind, "sfsclientusers": userKind,
+}
+
+// targetOf reads from the path of a request what it is about.
+func targetOf(req *http.Request, body []byte) (r ref, resource string) {
+	parts := strings.Split(strings.Trim(req.URL.Path, "/"), "/")
+	parts = parts[min(map[string]int{"api": 2, "apis": 3}[parts[0]], len(parts)):]
+	if len(parts) > 2 && parts[0] == "namespaces" {
+		r.namespace, parts = parts[1], parts[2:]
+	}
+	if len(parts) == 0 {
+		return r, req.URL.Path
+	}
+	r.kind, resource = kindsByResource[parts[0]], parts[0]
+	if len(parts) > 1 {
+		r.name = parts[1]
+	}
+	if len(parts) > 2 {
+		resource += "/" + parts[2]
+	}
+	if r.name == "" && len(body) > 0 {
+		var o struct {
+			Metadata struct {
+				Name string `json:"name"`
+			} `json:"metadata"`
+		}
+		_ = json.Unmarshal(body, &o)
+		r.name = o.Metadata.Name
+	}
+	return r, resource
+}
+
+// exchange is a request that something goes wrong with.
+type exchange struct {
+	wire    *wire
+	call    *call
+	request *http.Request
+	next    http.RoundTripper
+}
+
+// send has the server carry the request out, and waits until it has.
+func (x *exchange) send() (*http.Response, []byte, error) {
+	req := x.request
+	if x.request.GetBody != nil {
+		body, err := x.request.GetBody()
+		if err != nil {
+			return nil, nil, err
+		}
+		req = x.request.Clone(x.request.Context())
+		req.Body = body
+	}
+	resp, err := x.next.RoundTrip(req)
+	if err != nil {
+		return nil, nil, err
+	}
+	body, err := io.ReadAll(resp.Body)
+	_ = resp.Body.Close()
+	if err != nil {
+		return nil, nil, err
+	}
+	x.call.status = resp.StatusCode
+	x.call.carriedOut = resp.StatusCode < 300
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	return resp, body, nil
+}
+
+// answer makes up an answer.
+func (x *exchange) answer(status int, contentType, body string, header http.Header) (*http.Response, error) {
+	if header == nil {
+		header = http.Header{}
+	}
+	header.Set("Content-Type", contentType)
+	return &http.Response{
+		Status: http.StatusText(status), StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: header, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)), Request: x.request,
+	}, nil
+}
+
+// shown passes a request on. While objects at SFS are hidden the answer does not show them.
+func (w *wire) shown(c *call, x *exchange) (*http.Response, error) {
+	resp, body, err := x.send()
+	if err != nil || c.plane != planeSFS || c.writes() || !w.hides() {
+		return resp, err
+	}
+	var said map[string]any
+	if json.Unmarshal(body, &said) != nil {
+		return resp, nil
+	}
+	for _, list := range []string{"clients", "users"} {
+		if items, ok := said[list].([]any); ok {
+			said[list] = w.withoutHidden(items)
+		}
+	}
+	if one, ok := said["client"].(map[string]any); ok && len(w.withoutHidden([]any{one})) == 0 {
+		return x.answer(http.StatusNotFound, "application/json", `{"message":"Client not found","code":404}`, nil)
+	}
+	left, err := json.Marshal(said)
+	if err != nil {
+		return nil, err
+	}
+	return x.answer(resp.StatusCode, "application/json", string(left), nil)
+}
+
+func (w *wire) hides() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.hidden) > 0 && w.clock.Now().Before(w.hiddenUntil)
+}
+
+func (w *wire) withoutHidden(items []any) []any {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	left := []any{}
+	for _, item := range items {
+		o, _ := item.(map[string]any)
+		clientKey, _ := o["clientKey"].(string)
+		userKey, _ := o["userKey"].(string)
+		if !w.hidden[clientKey] && !w.hidden[userKey] {
+			left = append(left, item)
+		}
+	}
+	return left
+}
+
+// hide has what an answer tells of not be shown for a while.
+func (w *wire) hide(body []byte, d time.Duration) {
+	var said struct {
+		Client struct {
+			ClientKey string `json:"clientKey"`
+		} `json:"client"`
+		User struct {
+			UserKey string `json:"userKey"`
+		} `json:"user"`
+	}
+	_ = json.Unmarshal(body, &said)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.hidden = map[string]bool{}
+	for _, key := range []string{said.Client.ClientKey, said.User.UserKey} {
+		if key != "" {
+			w.hidden[key] = true
+		}
+	}
+	w.hiddenUntil = w.clock.Now().Add(d)
+}

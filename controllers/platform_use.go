@@ -11,7 +11,6 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -56,15 +55,16 @@ func (r *PlatformReconciler) countClients(ctx context.Context, p *platformPass) 
 	if err != nil {
 		return err
 	}
-	ready := 0
+	var total, ready int32
 	for i := range all {
+		total++
 		if conditions.IsTrue(&all[i], v1alpha1.ReadyCondition) {
 			ready++
 		}
 	}
-	p.platform.Status.Clients = &v1alpha1.ClientCount{Total: ptr.To(int32(len(all))), Ready: ptr.To(int32(ready))}
+	p.platform.Status.Clients = &v1alpha1.ClientCount{Total: &total, Ready: &ready}
 	r.counted.put(p.ref, p.now)
-	if isHeld == (len(all) > 0) {
+	if isHeld == (total > 0) {
 		return nil
 	}
 	return p.later(p.setFinalizer(ctx, v1alpha1.InUseFinalizer, !isHeld))

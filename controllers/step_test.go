@@ -35,3 +35,24 @@ func TestTokenClass(t *testing.T) {
 		}
 	}
 }
+
+// A renewal that waits for its turn behind much other work comes back before it is too late to say that it has become
+// urgent, and no later than at its turn.
+func TestALimitOnlyShortensTheWaitForATurn(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	current := &token.Token{Issued: now.Add(-1200 * time.Second), Expires: now.Add(600 * time.Second)}
+	limit := func(wait time.Duration) time.Duration { return token.RetryDelay(current, wait, now) }
+	for wait, want := range map[time.Duration]time.Duration{
+		100 * time.Millisecond: 100 * time.Millisecond,
+		time.Minute:            time.Minute,
+		10 * time.Minute:       4 * time.Minute, // half of what is left until it can no longer be counted on
+	} {
+		if got := waitOf(t, step{limit: limit}.sooner(deferred{after: wait})); got != want {
+			t.Errorf("with a turn in %s it comes back in %s, want %s", wait, got, want)
+		}
+		if got := waitOf(t, step{}.sooner(deferred{after: wait})); got != wait {
+			t.Errorf("without a limit a turn in %s becomes one in %s", wait, got)
+		}
+	}
+}

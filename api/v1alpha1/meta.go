@@ -28,8 +28,8 @@ const RevokeTokenFinalizer = "sendforsign.com/revoke-token"
 // RetireFinalizer is on an SfsClient or SfsClientUser with deletionPolicy Retire. It is let go after at most one minute.
 const RetireFinalizer = "sendforsign.com/retire"
 
-// InUseFinalizer is on an SfsPlatform that has SfsClients with a token to revoke. It gives those that are deleted together
-// with the platform the time to do so, one minute at most.
+// InUseFinalizer is on an SfsPlatform that has SfsClients. It gives those that are deleted together with the platform the
+// time to revoke their tokens, one minute at most.
 const InUseFinalizer = "sendforsign.com/in-use"
 
 // Labels and annotations that the operator sets on the Secrets which it writes.

@@ -37,6 +37,7 @@ type ClientReconciler struct {
 	// pending holds tokens that could not be written to their Secret, so that an API server that refuses a Secret does not
 	// have a token minted with each attempt.
 	pending *memory[mintedToken]
+	probes  *memory[probing]
 }
 
 const clientKind = "SfsClient"
@@ -148,6 +149,7 @@ func (r *ClientReconciler) forget(who ref) {
 	r.creator.unsaved.drop(who)
 	r.attempts.gone(who)
 	r.pending.drop(who)
+	r.probes.drop(who)
 }
 
 func (r *ClientReconciler) watches() []watched {

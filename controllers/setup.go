@@ -89,7 +89,7 @@ func newReconcilers(c client.Client, secrets, live client.Reader, o Options) rec
 		platforms: &PlatformReconciler{client: c, clock: o.Clock, sessions: sessions, attempts: tried, changed: changed},
 		clients: &ClientReconciler{
 			client: c, clock: o.Clock, sessions: sessions, secrets: writer, creator: maker, attempts: tried,
-			pending: newMemory[mintedToken](),
+			pending: newMemory[mintedToken](), probes: newMemory[probing](),
 		},
 		users: &UserReconciler{client: c, clock: o.Clock, sessions: sessions, secrets: writer, creator: maker, attempts: tried},
 	}

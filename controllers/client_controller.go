@@ -41,6 +41,7 @@ type ClientReconciler struct {
 	// pending holds tokens that could not be written to their Secret, so that an API server that refuses a Secret does not
 	// have a token minted with each attempt.
 	pending *memory[mintedToken]
+	probes  *memory[probing]
 }
 
 const clientKind = "SfsClient"
@@ -162,6 +163,7 @@ func (r *ClientReconciler) forget(who ref) {
 	r.attempts.gone(who)
 	r.pending.drop(who)
 	r.drift.forget(who)
+	r.probes.drop(who)
 }
 
 func (r *ClientReconciler) signals() <-chan event.GenericEvent { return r.drift.clients }

@@ -80,13 +80,14 @@ func (r *ClientReconciler) retire(ctx context.Context, p *clientPass) (happening
 	})
 }
 
-// revokeToken revokes the token in a Secret, if there is one. It returns what is to be told of it.
+// revokeToken revokes the token in a Secret, if there is one, and those before it that wait there. It returns what is to be
+// told of it.
 func (r *ClientReconciler) revokeToken(ctx context.Context, p *clientPass, name string) (happening, error) {
 	if p.client.Status.Token != nil && !p.now.Before(p.client.Status.Token.ExpirationTime.Time) {
 		return happening{}, nil
 	}
-	value, err := r.secrets.value(ctx, p.client, name, v1alpha1.KeyToken)
-	if err != nil || len(value) == 0 {
+	values, err := r.tokensIn(ctx, p, name)
+	if err != nil || len(values) == 0 {
 		return happening{}, err
 	}
 	session, gone, err := p.connectToLeave(ctx, p.client.Spec.PlatformRef.Name)
@@ -96,24 +97,45 @@ func (r *ClientReconciler) revokeToken(ctx context.Context, p *clientPass, name 
 	if err != nil {
 		return happening{}, err
 	}
+	outcome := revoked()
 	err = p.try(ctx, step{name: "revoke", session: session, class: classRenewal}, func() error {
-		return session.call(ctx, p.ref, func(ctx context.Context, api *sendforsign.API, platform sendforsign.Secret) error {
-			err := api.RevokeClientToken(ctx, platform, sendforsign.Secret(value))
-			if sendforsign.IsNotFound(err) {
-				return nil // revoked before, by an attempt that was not recorded
+		for _, value := range values {
+			refusal, err := session.revoke(ctx, p.ref, value)
+			if err != nil {
+				return err
 			}
-			return err
-		})
+			if refusal != nil {
+				outcome = notRevoked(refusal.message)
+			}
+		}
+		return nil
 	})
 	failed := problemOf(err)
 	switch {
 	case err == nil:
-		return revoked(), nil
+		return outcome, nil
 	case failed != nil && needsPerson(failed.reason):
 		// SFS has made up its mind; asking again changes nothing.
 		return notRevoked(failed.message), nil
 	}
 	return happening{}, err
+}
+
+// tokensIn returns the published token and those that wait for their revocation.
+func (r *ClientReconciler) tokensIn(ctx context.Context, p *clientPass, name string) ([]sendforsign.Secret, error) {
+	secret, have, err := r.secrets.read(ctx, p.client, p.ref, name)
+	if err != nil || secret == nil || len(secret.Data[v1alpha1.KeyToken]) == 0 {
+		return nil, err
+	}
+	values := []sendforsign.Secret{sendforsign.Secret(secret.Data[v1alpha1.KeyToken])}
+	if have.listsPrevious() {
+		for _, t := range parsePrevious(secret.Data[v1alpha1.KeyPreviousTokens]) {
+			if p.now.Before(t.expires) {
+				values = append(values, t.value)
+			}
+		}
+	}
+	return values, nil
 }
 
 // publishedIn is the name of the Secret that holds the token.

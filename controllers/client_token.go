@@ -7,9 +7,11 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -19,7 +21,7 @@ import (
 	"github.com/sendforsign/sfs-operator/sendforsign"
 )
 
-// tokenKeys are the keys of a token Secret.
+// tokenKeys are the keys of a token Secret that are always there.
 var tokenKeys = []string{
 	v1alpha1.KeyToken, v1alpha1.KeyTokenType, v1alpha1.KeyExpiresAt, v1alpha1.KeyIssuedAt,
 	v1alpha1.KeyClientKey, v1alpha1.KeyBaseURL,
@@ -29,15 +31,56 @@ var tokenKeys = []string{
 // that it is due at once, for ever.
 const preciseTime = "2006-01-02T15:04:05.000Z07:00"
 
-// mintedToken is a client token that SFS gave and that is not yet in its Secret.
+// tokenKeys are the keys that the content hash of a token Secret sums up.
+func (p *published) tokenKeys() []string {
+	if p.listsPrevious() {
+		return append(slices.Clone(tokenKeys), v1alpha1.KeyPreviousTokens)
+	}
+	return tokenKeys
+}
+
+// mintedToken is a client token that SFS gave, with all that stands beside it in its Secret.
 type mintedToken struct {
 	value     sendforsign.Secret
 	tokenType string
 	clientKey string
 	baseURL   string
-	requested string // the request of a user that it was minted for
+	asked     requests // what users had asked for when it was minted
 	token     token.Token
+	previous  previousTokens
 }
+
+// requests are the values of the annotations by which users ask for another token: on the SfsClient, and on its
+// SfsPlatform. Each value counts once.
+type requests struct{ renew, revoke, platformRevoke string }
+
+func (p *clientPass) requests() requests {
+	asked := requests{
+		renew:  p.client.Annotations[v1alpha1.RenewRequestedAtAnnotation],
+		revoke: p.client.Annotations[v1alpha1.RevokeRequestedAtAnnotation],
+	}
+	if p.platform != nil {
+		asked.platformRevoke = p.platform.Annotations[v1alpha1.RevokeRequestedAtAnnotation]
+	}
+	return asked
+}
+
+// handled are the requests that were there when the token in a Secret was made.
+func handled(annotations map[string]string) requests {
+	return requests{
+		renew:          annotations[v1alpha1.RenewHandledAnnotation],
+		revoke:         annotations[v1alpha1.RevokeHandledAnnotation],
+		platformRevoke: annotations[v1alpha1.PlatformRevokeHandledAnnotation],
+	}
+}
+
+func (r requests) wantRenewal(done requests) bool { return isNew(r.renew, done.renew) }
+
+func (r requests) wantRevocation(done requests) bool {
+	return isNew(r.revoke, done.revoke) || isNew(r.platformRevoke, done.platformRevoke)
+}
+
+func isNew(asked, done string) bool { return asked != "" && asked != done }
 
 // keepToken keeps a living token in its Secret. blocked is what keeps the client from being used, if anything: then no
 // token is minted, and the one that is there is judged by its age.
@@ -51,39 +94,63 @@ func (r *ClientReconciler) keepToken(ctx context.Context, p *clientPass, blocked
 	}
 	seen := r.observed(p, have)
 	policy := renewalPolicy(p.platform, p.client)
-	current := seen.Token
-	if seen.Damaged {
-		current = nil // whatever its times say, the value is not the one that was published
-	}
-	var failure error
-	reason := token.Decide(seen, policy, p.now)
-	if reason == token.NotDue {
-		r.pending.drop(p.ref) // it has been published after all
-	} else {
-		log.FromContext(ctx).V(1).Info("Token is due", "why", reason)
-		failure = blocked
-		if failure == nil {
-			var renewed *token.Token
-			renewed, failure = r.renew(ctx, p, have, current)
-			if renewed != nil {
-				current = renewed
-				p.tellRenewal(reason)
-			}
+	rejected := p.wasRejected() // and while the work is blocked, this is not asked again
+	if blocked == nil && token.Decide(seen, policy, p.now) == token.NotDue {
+		if seen.Rejected, rejected, err = r.probe(ctx, p, have, *seen.Token); err != nil {
+			return err
 		}
 	}
+	current, failure := r.renewIfDue(ctx, p, have, seen, policy, blocked)
 	if unsettled(failure) != nil {
 		return failure
 	}
+	if blocked == nil {
+		r.scheduleProbe(p, current, rejected)
+	}
+	if failure == nil && blocked == nil {
+		// What comes of the tokens before it does not matter to who uses this one.
+		if err := unsettled(r.revokePrevious(ctx, p, current)); err != nil {
+			return err
+		}
+	}
 	if failure == nil {
 		// What was asked for has been done, now or by the token that is there.
-		p.client.Status.LastHandledRenewAt = p.client.Annotations[v1alpha1.RenewRequestedAtAnnotation]
+		p.client.Status.LastHandledRenewAt = p.requests().renew
+		if !current.OwesRevocation(p.now) {
+			p.client.Status.LastHandledRevokeAt = p.requests().revoke
+		}
 		failure = blocked // which keeps the token from being renewed when its time comes
 	}
 	if current != nil {
 		p.recordToken(*current, policy)
 	}
-	p.judgeToken(current, failure)
+	p.judgeToken(current, failure, rejected)
 	return nil
+}
+
+// renewIfDue returns the token that is published in the end, if any, and what kept one that is due from being renewed.
+func (r *ClientReconciler) renewIfDue(
+	ctx context.Context, p *clientPass, have *published, seen token.Observed, policy token.Policy, blocked error,
+) (*token.Token, error) {
+	current := seen.Token
+	if seen.Damaged {
+		current = nil // whatever its times say, the value is not the one that was published
+	}
+	reason := token.Decide(seen, policy, p.now)
+	if reason == token.NotDue {
+		r.pending.drop(p.ref) // it has been published after all
+		return current, nil
+	}
+	log.FromContext(ctx).V(1).Info("Token is due", "why", reason)
+	if blocked != nil {
+		return current, blocked
+	}
+	renewed, err := r.renew(ctx, p, have, current)
+	if err != nil {
+		return current, err
+	}
+	p.tellRenewal(reason)
+	return renewed, nil
 }
 
 func (p *clientPass) tellRenewal(reason token.Reason) {
@@ -94,7 +161,9 @@ func (p *clientPass) tellRenewal(reason token.Reason) {
 		if p.client.Status.Token != nil && p.client.Status.Token.SecretRef.Name == p.client.TokenSecretName() {
 			p.tell(repaired(p.client.TokenSecretName()))
 		}
-	case token.NotDue, token.Due, token.Foreign, token.FromFuture:
+	case token.Rejected:
+		p.tell(replacedRejected())
+	case token.NotDue, token.Due, token.Foreign, token.FromFuture, token.RevokeRequested: // told when it is revoked
 	}
 }
 
@@ -118,14 +187,30 @@ func (r *ClientReconciler) observed(p *clientPass, have *published) token.Observ
 	if err1 != nil || err2 != nil || !expires.After(issued) {
 		return token.Observed{}
 	}
-	requested := p.client.Annotations[v1alpha1.RenewRequestedAtAnnotation]
+	asked, done := p.requests(), handled(have.annotations)
 	return token.Observed{
-		Token: &token.Token{Issued: issued, Expires: expires, Revision: have.revision, Owner: string(p.client.UID)},
+		Token: &token.Token{
+			Issued: issued, Expires: expires, Revision: have.revision, Owner: string(p.client.UID),
+			RevokePrevious: have.revokePreviousAt(issued),
+		},
 		// The times that count stand in annotations; one that was edited does not fit what it repeats.
-		Damaged:   !have.intact(tokenKeys) || !holds(have, v1alpha1.KeyExpiresAt, expires.Format(time.RFC3339)),
-		Foreign:   p.platform != nil && p.client.Status.ClientKey != "" && !r.isFor(p, have),
-		Requested: requested != "" && requested != have.annotations[v1alpha1.RenewHandledAnnotation],
+		Damaged: !holds(have, v1alpha1.KeyExpiresAt, expires.Format(time.RFC3339)) ||
+			!have.intact(have.tokenKeys()) && !have.onlyPreviousEdited(issued),
+		Foreign:         p.platform != nil && p.client.Status.ClientKey != "" && !r.isFor(p, have),
+		Requested:       asked.wantRenewal(done),
+		RevokeRequested: asked.wantRevocation(done),
 	}
+}
+
+// holdsToken says whether the value under the key of the token is the one that the operator wrote there.
+func (p *published) holdsToken() bool {
+	return p.labelled && p.annotations[v1alpha1.TokenHashAnnotation] == contentHash(p.digests, valueKeys)
+}
+
+// onlyPreviousEdited says of a token Secret that is not intact whether that is due to its list of previous tokens: this is
+// no reason for another token. Whether clientKey and baseURL are right is asked anyway.
+func (p *published) onlyPreviousEdited(issued time.Time) bool {
+	return p.listsPrevious() && p.holdsToken() && holds(p, v1alpha1.KeyIssuedAt, issued.Format(time.RFC3339))
 }
 
 // isFor says whether the token was made for this client at this API.
@@ -158,8 +243,12 @@ func (r *ClientReconciler) renew(ctx context.Context, p *clientPass, have *publi
 	if err != nil {
 		return nil, err
 	}
+	if have, minted.previous, err = r.keepPrevious(ctx, p, have, minted); err != nil {
+		return nil, err
+	}
 	minted.token.Revision = max(revisionOf(have), statusRevision(p.client)) + 1
-	err = r.secrets.write(ctx, p.client, p.ref, have, tokenSecret(name, p.client, minted))
+	minted.token.RevokePrevious = minted.previous.next()
+	err = r.secrets.write(ctx, p.client, p.ref, have, tokenSecret(name, minted))
 	if err := p.wrote(ctx, name, err); err != nil {
 		return nil, err
 	}
@@ -183,9 +272,8 @@ func statusRevision(c *v1alpha1.SfsClient) int64 {
 }
 
 func (r *ClientReconciler) mint(ctx context.Context, p *clientPass) (mintedToken, error) {
-	clientKey, url := p.client.Status.ClientKey, baseURL(p.platform)
-	requested := p.client.Annotations[v1alpha1.RenewRequestedAtAnnotation]
-	if m, ok := r.pending.get(p.ref); ok && m.clientKey == clientKey && m.baseURL == url && m.requested == requested && m.isFresh(p) {
+	clientKey, url, asked := p.client.Status.ClientKey, baseURL(p.platform), p.requests()
+	if m, ok := r.pending.get(p.ref); ok && m.clientKey == clientKey && m.baseURL == url && m.asked == asked && m.isFresh(p) {
 		return m, nil
 	}
 	var made sendforsign.Token
@@ -203,7 +291,7 @@ func (r *ClientReconciler) mint(ctx context.Context, p *clientPass) (mintedToken
 		return mintedToken{}, err
 	}
 	m := mintedToken{
-		value: made.AccessToken, tokenType: made.TokenType, clientKey: clientKey, baseURL: url, requested: requested,
+		value: made.AccessToken, tokenType: made.TokenType, clientKey: clientKey, baseURL: url, asked: asked,
 		token: token.Token{Issued: issued, Expires: issued.Add(made.ExpiresIn), Owner: string(p.client.UID)},
 	}
 	r.pending.put(p.ref, m)
@@ -214,26 +302,57 @@ func (m mintedToken) isFresh(p *clientPass) bool {
 	return token.Decide(token.Observed{Token: &m.token}, renewalPolicy(p.platform, p.client), p.now) == token.NotDue
 }
 
-func tokenSecret(name string, c *v1alpha1.SfsClient, m mintedToken) publication {
-	annotations := map[string]string{
-		v1alpha1.IssuedAtAnnotation:  m.token.Issued.Format(preciseTime),
-		v1alpha1.ExpiresAtAnnotation: m.token.Expires.Format(preciseTime),
-		v1alpha1.RevisionAnnotation:  strconv.FormatInt(m.token.Revision, 10),
-		// A rotation restarts nobody and is no change of state for Argo CD.
-		"reloader.stakater.com/ignore":               "true",
-		"argocd.argoproj.io/ignore-resource-updates": "true",
+// valueKeys are the keys of what SFS said of a token, apart from its times.
+var valueKeys = []string{v1alpha1.KeyToken, v1alpha1.KeyTokenType}
+
+func tokenSecret(name string, m mintedToken) publication {
+	want := publication{
+		name: name,
+		data: map[string][]byte{
+			v1alpha1.KeyToken:     []byte(m.value.Reveal()),
+			v1alpha1.KeyTokenType: []byte(m.tokenType),
+			v1alpha1.KeyIssuedAt:  []byte(m.token.Issued.Format(time.RFC3339)),
+			v1alpha1.KeyExpiresAt: []byte(m.token.Expires.Format(time.RFC3339)),
+			v1alpha1.KeyClientKey: []byte(m.clientKey),
+			v1alpha1.KeyBaseURL:   []byte(m.baseURL),
+		},
+		annotations: map[string]string{
+			v1alpha1.IssuedAtAnnotation:  m.token.Issued.Format(preciseTime),
+			v1alpha1.ExpiresAtAnnotation: m.token.Expires.Format(preciseTime),
+			v1alpha1.RevisionAnnotation:  strconv.FormatInt(m.token.Revision, 10),
+			// A rotation restarts nobody and is no change of state for Argo CD.
+			"reloader.stakater.com/ignore":               "true",
+			"argocd.argoproj.io/ignore-resource-updates": "true",
+		},
 	}
-	if requested := c.Annotations[v1alpha1.RenewRequestedAtAnnotation]; requested != "" {
-		annotations[v1alpha1.RenewHandledAnnotation] = requested
+	want.annotations[v1alpha1.TokenHashAnnotation] = contentHash(want.digests(), valueKeys)
+	for name, value := range map[string]string{
+		v1alpha1.RenewHandledAnnotation:          m.asked.renew,
+		v1alpha1.RevokeHandledAnnotation:         m.asked.revoke,
+		v1alpha1.PlatformRevokeHandledAnnotation: m.asked.platformRevoke,
+	} {
+		if value != "" {
+			want.annotations[name] = value
+		}
 	}
-	return publication{name: name, annotations: annotations, data: map[string][]byte{
-		v1alpha1.KeyToken:     []byte(m.value.Reveal()),
-		v1alpha1.KeyTokenType: []byte(m.tokenType),
-		v1alpha1.KeyIssuedAt:  []byte(m.token.Issued.Format(time.RFC3339)),
-		v1alpha1.KeyExpiresAt: []byte(m.token.Expires.Format(time.RFC3339)),
-		v1alpha1.KeyClientKey: []byte(m.clientKey),
-		v1alpha1.KeyBaseURL:   []byte(m.baseURL),
-	}}
+	if len(m.previous) > 0 {
+		want.data[v1alpha1.KeyPreviousTokens] = m.previous.encode()
+		want.annotations[v1alpha1.RevokePreviousAtAnnotation] = m.previous.next().Format(preciseTime)
+	}
+	return want
+}
+
+// heldToken is the token in a Secret that was read with its values.
+func heldToken(secret *corev1.Secret, known token.Token) mintedToken {
+	return mintedToken{
+		value:     sendforsign.Secret(secret.Data[v1alpha1.KeyToken]),
+		tokenType: string(secret.Data[v1alpha1.KeyTokenType]),
+		clientKey: string(secret.Data[v1alpha1.KeyClientKey]),
+		baseURL:   string(secret.Data[v1alpha1.KeyBaseURL]),
+		asked:     handled(secret.Annotations),
+		token:     known,
+		previous:  parsePrevious(secret.Data[v1alpha1.KeyPreviousTokens]),
+	}
 }
 
 // recordToken copies the times of the published token to the status, where kubectl shows them.
@@ -249,13 +368,16 @@ func (p *clientPass) recordToken(current token.Token, policy token.Policy) {
 		RenewalTime:    metav1.NewTime(renewal.Truncate(time.Second)),
 		Revision:       current.Revision,
 	}
+	if !current.RevokePrevious.IsZero() {
+		p.client.Status.Token.PreviousRevocationTime = &metav1.Time{Time: current.RevokePrevious.Truncate(time.Second)}
+	}
 	if wait := renewal.Sub(p.now); wait > 0 {
 		p.wakeIn(wait) // and where it is past, the attempt that failed has said when to come back
 	}
 }
 
 // judgeToken sets TokenValid by what applications can do with the token now, not by how the last attempt to renew it went.
-func (p *clientPass) judgeToken(current *token.Token, failure error) {
+func (p *clientPass) judgeToken(current *token.Token, failure error, rejected bool) {
 	failed := problemOf(failure)
 	before := conditions.Get(p.client, v1alpha1.TokenValidCondition)
 	deferral := failure != nil && failed == nil && before != nil
@@ -268,6 +390,10 @@ func (p *clientPass) judgeToken(current *token.Token, failure error) {
 			failed = &problem{reason: v1alpha1.TokenMissingReason, message: "no token has been published yet"}
 		}
 		p.set(v1alpha1.TokenValidCondition, metav1.ConditionFalse, failed.reason, failed.message)
+	case rejected && current.Usable(p.now):
+		p.urgency = urgencyExpired
+		said := tokenRejected()
+		p.set(v1alpha1.TokenValidCondition, metav1.ConditionFalse, said.reason, said.message)
 	case current.Usable(p.now):
 		p.urgency = urgencyLiving
 		// It must not be said that all is well for longer than it is.

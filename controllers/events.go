@@ -60,6 +60,10 @@ func renewedOnRequest() happening {
 	return normal("Renewed", "Renew", "a new token was published as requested")
 }
 
+func replacedRejected() happening {
+	return warning("TokenRejected", "Renew", "SFS no longer took the published token; a new one was published")
+}
+
 func revoked() happening { return normal("Revoked", "Revoke", "the token was revoked") }
 
 func notRevoked(why string) happening {

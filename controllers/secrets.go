@@ -111,6 +111,9 @@ type published struct {
 	controlled  bool // by the owner who asked
 	former      bool // controlled by a resource of the same kind and name that is gone
 	revision    int64
+	// resourceVersion is known of a Secret that was read with its values: what is written from them must not go over
+	// what somebody has written since.
+	resourceVersion string
 }
 
 // intact says whether the values under these keys are those that the operator wrote.
@@ -213,6 +216,9 @@ func (s *Secrets) write(ctx context.Context, owner client.Object, who ref, have 
 	if have != nil {
 		// With the UID the write fails where the Secret has been replaced since it was looked at.
 		apply.WithUID(have.uid)
+		if have.resourceVersion != "" {
+			apply.WithResourceVersion(have.resourceVersion)
+		}
 		if _, counted := want.annotations[v1alpha1.RevisionAnnotation]; !counted {
 			annotations[v1alpha1.RevisionAnnotation] = strconv.FormatInt(have.revision+1, 10)
 		}
@@ -266,20 +272,27 @@ func explainWrite(err error, name string) error {
 	return fmt.Errorf("writing Secret %s: %w", name, err)
 }
 
-// value reads one value of a Secret that belongs to the owner, or nil.
-func (s *Secrets) value(ctx context.Context, owner client.Object, name, key string) ([]byte, error) {
+// read returns a Secret that belongs to the owner as it is now, with its values, and what is known of it. Both are nil where
+// there is none.
+func (s *Secrets) read(ctx context.Context, owner client.Object, who ref, name string) (*corev1.Secret, *published, error) {
 	var secret corev1.Secret
 	at := types.NamespacedName{Namespace: owner.GetNamespace(), Name: name}
 	if err := s.live.Get(ctx, at, &secret); err != nil {
 		if apierrors.IsNotFound(err) {
-			return nil, nil
+			return nil, nil, nil
 		}
-		return nil, fmt.Errorf("reading Secret %s: %w", at, err)
+		return nil, nil, fmt.Errorf("reading Secret %s: %w", at, err)
 	}
-	if controller := metav1.GetControllerOf(&secret); controller == nil || controller.UID != owner.GetUID() {
-		return nil, nil
+	digested := secret.DeepCopy()
+	if _, err := digestSecret(digested); err != nil {
+		return nil, nil, err
 	}
-	return secret.Data[key], nil
+	have := seen(digested, who, owner.GetUID())
+	if !have.controlled {
+		return nil, nil, nil
+	}
+	have.resourceVersion = secret.ResourceVersion
+	return &secret, have, nil
 }
 
 // remove deletes a Secret if it belongs to the owner.

@@ -91,7 +91,7 @@ func newReconcilers(c client.Client, secrets, live client.Reader, o Options) rec
 		},
 		clients: &ClientReconciler{
 			client: c, live: live, clock: o.Clock, sessions: sessions, secrets: writer, creator: maker, attempts: tried,
-			claims: taken, drift: found, pending: newMemory[mintedToken](),
+			claims: taken, drift: found, pending: newMemory[mintedToken](), probes: newMemory[probing](),
 		},
 		users: &UserReconciler{
 			client: c, clock: o.Clock, sessions: sessions, secrets: writer, creator: maker, attempts: tried,

@@ -183,7 +183,8 @@ func isUntouched(o client.Object) bool {
 	if !ok {
 		return false
 	}
-	keys := tokenKeys
+	have := seen(secret, ref{}, "")
+	keys := have.tokenKeys()
 	if _, isToken := secret.Annotations[v1alpha1.IssuedAtAnnotation]; !isToken {
 		keys = nil
 		for _, key := range identityKeys {
@@ -192,7 +193,7 @@ func isUntouched(o client.Object) bool {
 			}
 		}
 	}
-	return seen(secret, ref{}, "").intact(keys)
+	return have.intact(keys)
 }
 
 // platformChanged lets through what may let a client go on, or makes it say something else.

@@ -231,7 +231,7 @@ type TokenStatus struct {
 	// +optional
 	RenewalTime metav1.Time `json:"renewalTime,omitzero"`
 
-	// revision counts the tokens that were published in this Secret.
+	// revision counts the writes of this Secret: one with each token, and one when those before it have been revoked.
 	// +optional
 	Revision int64 `json:"revision,omitempty"`
 

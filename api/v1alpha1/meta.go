@@ -43,6 +43,9 @@ const (
 	// ContentHashAnnotation is a digest of the values which the operator wrote: where it no longer fits the data,
 	// somebody has edited them.
 	ContentHashAnnotation = "sendforsign.com/content-hash"
+	// TokenHashAnnotation is a digest of the token and its type alone: with it a token is known to be the operator's where
+	// something beside it has been edited.
+	TokenHashAnnotation = "sendforsign.com/token-hash"
 	// RevisionAnnotation counts the writes of a Secret by the operator.
 	RevisionAnnotation = "sendforsign.com/revision"
 	// IssuedAtAnnotation and ExpiresAtAnnotation are the times of the token in the Secret (RFC 3339 with milliseconds, UTC).

@@ -105,6 +105,12 @@ func TestPublicWords(t *testing.T) {
 		{v1alpha1.IssuedAtAnnotation, "sendforsign.com/issued-at"},
 		{v1alpha1.ExpiresAtAnnotation, "sendforsign.com/expires-at"},
 		{v1alpha1.RenewHandledAnnotation, "sendforsign.com/renew-handled"},
+		{v1alpha1.TokenHashAnnotation, "sendforsign.com/token-hash"},
+		{v1alpha1.KeyPreviousTokens, "previousTokens"},
+		{v1alpha1.RevokeRequestedAtAnnotation, "sendforsign.com/revoke-requested-at"},
+		{v1alpha1.RevokeHandledAnnotation, "sendforsign.com/revoke-handled"},
+		{v1alpha1.PlatformRevokeHandledAnnotation, "sendforsign.com/platform-revoke-handled"},
+		{v1alpha1.RevokePreviousAtAnnotation, "sendforsign.com/revoke-previous-at"},
 	} {
 		if word.got != word.want {
 			t.Errorf("got %q, want %q", word.got, word.want)

@@ -47,10 +47,17 @@ type Policy struct {
 type Token struct {
 	// Issued is when the token was asked for, Expires when it dies.
 	Issued, Expires time.Time
-	// Revision counts the tokens of this owner. With Owner it makes the jitter of the renewal, which must not change
+	// Revision counts the writes of this owner. With Owner it makes the jitter of the renewal, which must not change
 	// with a restart.
 	Revision int64
 	Owner    string
+	// RevokePrevious is when the next of the tokens before this one is to be revoked. Zero: none waits for it.
+	RevokePrevious time.Time
+}
+
+// OwesRevocation says whether a token before this one should have been revoked by now.
+func (t Token) OwesRevocation(now time.Time) bool {
+	return !t.RevokePrevious.IsZero() && !now.Before(t.RevokePrevious)
 }
 
 // Life is how long the token lives in all.
@@ -68,15 +75,21 @@ func (p Policy) Margin(life time.Duration) time.Duration {
 // RenewalTime is when the token is due for renewal.
 func (p Policy) RenewalTime(t Token) time.Time {
 	untilDue := t.Life() - p.Margin(t.Life())
-	jitter := fraction(untilDue, jitterFraction*t.spread())
+	jitter := fraction(untilDue, jitterFraction*spread(t.Owner, t.Revision))
 	return t.Issued.Add(untilDue - jitter)
 }
 
+// Phase is how far into an interval what is done for this owner once in each interval has its turn, so that not all do it
+// at once.
+func Phase(owner string, interval time.Duration) time.Duration {
+	return fraction(interval, spread(owner, 0))
+}
+
 // spread is a number in [0, 1) that is always the same for the same owner and revision.
-func (t Token) spread() float64 {
+func spread(owner string, revision int64) float64 {
 	h := fnv.New64a()
-	_, _ = h.Write([]byte(t.Owner))
-	_ = binary.Write(h, binary.LittleEndian, t.Revision)
+	_, _ = h.Write([]byte(owner))
+	_ = binary.Write(h, binary.LittleEndian, revision)
 	// FNV leaves the high bits of short inputs poorly mixed; the multiplication (of splitmix64) mends that.
 	const mix = 0xbf58476d1ce4e5b9
 	x := h.Sum64()
@@ -106,8 +119,12 @@ const (
 	Damaged Reason = "Damaged"
 	// Foreign: the token was made for another identity or another API.
 	Foreign Reason = "Foreign"
+	// RevokeRequested: a user asked to have the token revoked, which needs another one first.
+	RevokeRequested Reason = "RevokeRequested"
 	// Requested: a user asked for a new token.
 	Requested Reason = "Requested"
+	// Rejected: the API no longer takes the token.
+	Rejected Reason = "Rejected"
 	// Due: the time of renewal has come.
 	Due Reason = "Due"
 	// FromFuture: the token claims to have been issued later than now, so the clock that stamped it was wrong and its
@@ -119,8 +136,8 @@ const (
 type Observed struct {
 	// Token is nil where none is published.
 	Token *Token
-	// Damaged, Foreign and Requested are the facts behind the reasons of the same names.
-	Damaged, Foreign, Requested bool
+	// The facts behind the reasons of the same names.
+	Damaged, Foreign, RevokeRequested, Requested, Rejected bool
 }
 
 // Decide says whether and why a token must be minted now.
@@ -132,8 +149,12 @@ func Decide(o Observed, p Policy, now time.Time) Reason {
 		return Damaged
 	case o.Foreign:
 		return Foreign
+	case o.RevokeRequested:
+		return RevokeRequested
 	case o.Requested:
 		return Requested
+	case o.Rejected:
+		return Rejected
 	case o.Token.Issued.After(now.Add(clockTolerance)):
 		return FromFuture
 	case !now.Before(p.RenewalTime(*o.Token)):

@@ -160,6 +160,17 @@ func TestDecide(t *testing.T) {
 		"a token that somebody wants renewed": {
 			reason: "they may know that it leaked", observed: token.Observed{Token: &living, Requested: true}, now: start, want: token.Requested,
 		},
+		"a token that somebody wants revoked": {
+			reason: "it goes before a mere renewal, which it includes", observed: token.Observed{Token: &living, RevokeRequested: true, Requested: true},
+			now: start, want: token.RevokeRequested,
+		},
+		"a damaged token that somebody wants revoked": {
+			reason: "what was published may not be it", observed: token.Observed{Token: &living, Damaged: true, RevokeRequested: true},
+			now: start, want: token.Damaged,
+		},
+		"a token that the API does not take": {
+			reason: "applications can do nothing with it", observed: token.Observed{Token: &living, Rejected: true}, now: start, want: token.Rejected,
+		},
 		"a request goes before the schedule": {
 			reason:   "so that it is told to have been done",
 			observed: token.Observed{Token: &living, Requested: true}, now: start.Add(day), want: token.Requested,
@@ -193,6 +204,43 @@ func TestDecide(t *testing.T) {
 				t.Errorf("got %q, want %q: %s", got, test.want, test.reason)
 			}
 		})
+	}
+}
+
+func TestOwesRevocation(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		previous time.Time
+		want     bool
+	}{
+		"none waits":      {},
+		"before its time": {previous: start.Add(ns)},
+		"at its time":     {previous: start, want: true},
+		"after its time":  {previous: start.Add(-day), want: true},
+	}
+	for name, test := range tests {
+		if got := (token.Token{RevokePrevious: test.previous}).OwesRevocation(start); got != test.want {
+			t.Errorf("%s: got %t, want %t", name, got, test.want)
+		}
+	}
+}
+
+func TestPhasesAreSpreadOverTheInterval(t *testing.T) {
+	t.Parallel()
+	const owners, parts = 10_000, 10
+	var counts [parts]int
+	for i := range owners {
+		owner := fmt.Sprintf("0b6e7a1c-5c3a-4f0f-8d5e-%012d", i)
+		phase := token.Phase(owner, time.Minute)
+		if phase != token.Phase(owner, time.Minute) {
+			t.Fatalf("the phase of %s is not always the same", owner)
+		}
+		counts[int(phase*parts/time.Minute)%parts]++
+	}
+	for part, n := range counts {
+		if n < owners/parts*8/10 || n > owners/parts*12/10 {
+			t.Errorf("%d of %d owners have their turn in part %d of %d", n, owners, part, parts)
+		}
 	}
 }
 

@@ -1,0 +1,148 @@
+// Copyright The sfs-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/internal/conditions"
+	"github.com/sendforsign/sfs-operator/internal/token"
+	"github.com/sendforsign/sfs-operator/sendforsign"
+)
+
+const (
+	// probeInterval is for how long a token that was revoked outside of the operator may go unnoticed. A thousand tenants
+	// are three requests in a second.
+	probeInterval = 5 * time.Minute
+	// secondLook is when a token is probed that has replaced a rejected one: soon, since nobody knows whether it is any
+	// better.
+	secondLook = 30 * time.Second
+)
+
+// probing is when a token is next probed, and which was refused last. It is kept in memory: a restart costs no request, and
+// puts a probe off by one interval at most.
+type probing struct {
+	next time.Time
+	// refused is when the token was issued that SFS refused; zero once it has taken one after it.
+	refused time.Time
+}
+
+// after is what an answer makes of it. Only a sure refusal of the token counts. refused: the token is to be replaced.
+// rejected: the one before it was refused as well, so that another would not help.
+func (s probing) after(answer error, issued, now time.Time, wasRejected bool) (after probing, refused, rejected bool) {
+	s.next = now.Add(probeInterval)
+	switch again := wasRejected || !s.refused.IsZero(); {
+	case answer == nil:
+		s.refused = time.Time{}
+		return s, false, false
+	case !sendforsign.IsUnauthorized(answer):
+		return s, false, wasRejected
+	case again:
+		s.refused = issued
+		return s, false, true
+	}
+	s.refused, s.next = issued, now.Add(secondLook)
+	return s, true, false
+}
+
+func (p *clientPass) probes() bool {
+	return p.client.Spec.Token.Verification == v1alpha1.TokenVerificationProbe
+}
+
+// wasRejected says whether SFS took neither the token nor the one before it when it was last asked. That stands in the
+// status, so that no restart has another token minted.
+func (p *clientPass) wasRejected() bool {
+	c := conditions.Get(p.client, v1alpha1.TokenValidCondition)
+	return p.probes() && c != nil && c.Reason == v1alpha1.TokenRejectedReason
+}
+
+// probe asks SFS, when it is time to, with the token whether it takes it.
+func (r *ClientReconciler) probe(ctx context.Context, p *clientPass, have *published, current token.Token) (refused, rejected bool, err error) {
+	state, known := r.probes.get(p.ref)
+	rejected = p.wasRejected()
+	switch {
+	case !p.probes() || !known:
+		return false, rejected, nil
+	case !rejected && state.refused.Equal(current.Issued):
+		return true, false, nil // the attempt to replace it has failed
+	case p.now.Before(state.next):
+		return false, rejected, nil
+	}
+	answer, err := r.askWithToken(ctx, p, have)
+	if err != nil {
+		return false, rejected, unsettled(err) // it was not asked
+	}
+	state, refused, rejected = state.after(answer, current.Issued, p.now, rejected)
+	r.probes.put(p.ref, state)
+	if refused || rejected {
+		log.FromContext(ctx).Info("Token is refused", "replaced", refused, "error", answer.Error())
+	}
+	return refused, rejected, nil
+}
+
+// scheduleProbe says when the next probe is to be. current is the token that is published by now.
+func (r *ClientReconciler) scheduleProbe(p *clientPass, current *token.Token, rejected bool) {
+	if !p.probes() || current == nil {
+		r.probes.drop(p.ref)
+		return
+	}
+	state, known := r.probes.get(p.ref)
+	if !known {
+		state.next = p.now.Add(token.Phase(string(p.client.UID), probeInterval))
+	}
+	if soon := p.now.Add(secondLook); rejected && !state.refused.Equal(current.Issued) && state.next.After(soon) {
+		state.next = soon // another token, so there is news to come
+	}
+	r.probes.put(p.ref, state)
+	if wait := p.until(state.next); wait > 0 {
+		p.wakeIn(wait) // and one that is due, and was put off, has said when to come back
+	}
+}
+
+// askWithToken makes the cheapest request that a client token is good for, and returns what SFS answered.
+func (r *ClientReconciler) askWithToken(ctx context.Context, p *clientPass, have *published) (answer, err error) {
+	secret, _, err := r.secrets.read(ctx, p.client, p.ref, p.client.TokenSecretName())
+	if err != nil {
+		return nil, err
+	}
+	if secret == nil || !holds(have, v1alpha1.KeyToken, string(secret.Data[v1alpha1.KeyToken])) {
+		return nil, p.later(deferred{after: staleRead}) // somebody has written it since it was looked at
+	}
+	session, err := p.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = p.try(ctx, step{name: "probe", session: session}, func() error {
+		value := sendforsign.Secret(secret.Data[v1alpha1.KeyToken])
+		answer = session.callWithToken(ctx, p.ref, value, func(ctx context.Context, api *sendforsign.API, auth sendforsign.Auth) error {
+			_, err := api.ReadClient(ctx, auth, sendforsign.ClientQuery{ClientKey: p.client.Status.ClientKey})
+			return err
+		})
+		return nil // whatever SFS says, the step is done
+	})
+	return answer, err
+}
+
+func tokenRejected() *problem {
+	return &problem{
+		reason: v1alpha1.TokenRejectedReason,
+		message: "SFS takes neither this token nor the one before it, although it gave both, so it is not replaced again at once. " +
+			"Ask SFS why; this clears up by itself when SFS takes the token",
+	}
+}
+
+// callWithToken makes a request with a client token, as part of a step that has been admitted. What SFS says against that
+// token says nothing of the platform token.
+func (s *session) callWithToken(
+	ctx context.Context, who ref, value sendforsign.Secret, do func(context.Context, *sendforsign.API, sendforsign.Auth) error,
+) error {
+	s.gate.spend(who)
+	err := do(ctx, s.api, sendforsign.ClientToken(value))
+	s.note(err)
+	return err
+}

@@ -1,0 +1,679 @@
+// Copyright The sfs-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/sendforsign/sfstest"
+)
+
+func onRotate(c *v1alpha1.SfsClient) { c.Spec.Token.RevocationPolicy = v1alpha1.RevokeOnRotate }
+
+func neverRevoke(c *v1alpha1.SfsClient) { c.Spec.Token.RevocationPolicy = v1alpha1.RevokeNever }
+
+// annotate sets an annotation as a user would.
+func annotate[T client.Object](w *world, o T, name, value string) {
+	w.t.Helper()
+	update(w, o, func(o T) {
+		all := o.GetAnnotations()
+		if all == nil {
+			all = map[string]string{}
+		}
+		all[name] = value
+		o.SetAnnotations(all)
+	})
+}
+
+func (w *world) platformObject() *v1alpha1.SfsPlatform {
+	return &v1alpha1.SfsPlatform{ObjectMeta: metav1.ObjectMeta{Name: w.platform}}
+}
+
+// valueOf returns the token in the Secret of a client.
+func (w *world) valueOf(c *v1alpha1.SfsClient) string {
+	w.t.Helper()
+	_, s := w.tokenOf(c)
+	return string(s.Data[v1alpha1.KeyToken])
+}
+
+func (w *world) isAlive(value string) bool {
+	info, _ := w.sim.TokenState(value)
+	return info.Alive
+}
+
+// wantWaiting checks how many tokens wait in the Secret of a client for their revocation, and what is told of them.
+func (w *world) wantWaiting(c *v1alpha1.SfsClient, want int) {
+	w.t.Helper()
+	_, s := w.tokenOf(c)
+	w.reload(c)
+	at, told := s.Annotations[v1alpha1.RevokePreviousAtAnnotation]
+	if got := len(parsePrevious(s.Data[v1alpha1.KeyPreviousTokens])); got != want {
+		w.t.Errorf("%d tokens wait for their revocation, want %d", got, want)
+	}
+	if _, there := s.Data[v1alpha1.KeyPreviousTokens]; there != (want > 0) || told != (want > 0) || (c.Status.Token.PreviousRevocationTime != nil) != (want > 0) {
+		w.t.Errorf("with %d waiting: the key is there: %t, the annotation is %q, status has %v", want, there, at, c.Status.Token.PreviousRevocationTime)
+	}
+}
+
+func TestAReplacedTokenIsRevokedAfterTheGracePeriod(t *testing.T) {
+	for name, test := range map[string]struct {
+		grace *metav1.Duration
+		want  time.Duration
+	}{
+		"of five minutes":     {nil, 5 * time.Minute},
+		"that the spec names": {&metav1.Duration{Duration: 3 * time.Minute}, 3 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			c := w.newSfsClient("shop", onRotate, func(c *v1alpha1.SfsClient) { c.Spec.Token.PreviousTokenGracePeriod = test.grace })
+			w.settle()
+			first := w.valueOf(c)
+			w.wantWaiting(c, 0)
+			w.run(20 * time.Minute)
+			second := w.valueOf(c)
+			if first == second {
+				t.Fatal("the token was not renewed in 20 minutes")
+			}
+			w.reload(c)
+			written := c.Status.Token.IssuedTime.Time
+			w.clock.SetTime(w.clock.Now().Truncate(time.Second))
+			if w.clock.Now().Before(written.Add(test.want)) {
+				w.wantWaiting(c, 1)
+				w.run(written.Add(test.want).Sub(w.clock.Now()) - time.Second)
+				if !w.isAlive(first) {
+					t.Error("it was revoked before its time")
+				}
+			}
+			w.run(2 * time.Second)
+			if w.isAlive(first) || w.valueOf(c) != second || w.sim.LiveTokens(c.Status.ClientKey) != 1 {
+				t.Errorf("want the old token revoked and the new one kept, %d live", w.sim.LiveTokens(c.Status.ClientKey))
+			}
+			w.wantWaiting(c, 0)
+			w.wantReady(c)
+			if got := w.recorder.all(); len(got) != 1 {
+				t.Errorf("a routine revocation was told of: %v", got)
+			}
+		})
+	}
+}
+
+func TestSeveralReplacedTokensWait(t *testing.T) {
+	w := newWorld(t)
+	c := w.newSfsClient("shop", onRotate)
+	w.settle()
+	for _, request := range []string{"one", "two", "three"} {
+		annotate(w, c, v1alpha1.RenewRequestedAtAnnotation, request)
+		w.run(time.Minute)
+	}
+	w.wantWaiting(c, 3)
+	if n := w.sim.LiveTokens(c.Status.ClientKey); n != 4 {
+		t.Errorf("%d tokens live, want all 4", n)
+	}
+	w.sim.ResetCalls()
+	before := w.versionsNow()
+	w.restart()
+	w.run(time.Minute)
+	if len(w.sim.Calls()) != 0 || fmt.Sprint(w.versionsNow()) != fmt.Sprint(before) {
+		t.Errorf("a restart while they wait is not free: %v", w.sim.Calls())
+	}
+	for left := 3; left > 0; left-- {
+		w.run(time.Minute)
+		w.wantWaiting(c, left-1)
+	}
+	if n := w.sim.LiveTokens(c.Status.ClientKey); n != 1 {
+		t.Errorf("%d tokens live, want 1", n)
+	}
+}
+
+// crashStory runs a story of rotations, and kills the operator at one of its writes.
+func crashStory(t *testing.T, dieAt int, carries bool, change func(*v1alpha1.SfsClient), annotation string, options ...sfstest.Option) (writes int) {
+	t.Helper()
+	w := newWorld(t, options...)
+	c := w.newSfsClient("shop", change)
+	w.settle()
+	w.reload(c)
+	first := w.valueOf(c)
+	m := &mortal{WithWatch: w.client, dieAt: dieAt, carries: carries}
+	w.api = m.client()
+	w.restart()
+	w.each = func() {
+		if m.dead {
+			m.dead, w.api = false, w.client
+			w.restart()
+		}
+	}
+	annotate(w, c, annotation, "now")
+	w.run(time.Second)
+	w.settle()
+	w.tokenOf(c) // the world after at most one crash and one more pass
+	w.run(10 * time.Minute)
+	w.wantReady(c)
+	if w.isAlive(first) || w.valueOf(c) == first {
+		t.Error("the replaced token lives")
+	}
+	w.wantWaiting(c, 0)
+	// A token that was minted and not written is lost, and expires.
+	if n := w.sim.LiveTokens(c.Status.ClientKey); n > 2 || n == 2 && (dieAt == 0 || carries) {
+		t.Errorf("%d tokens live, want the published one, and one that was lost between its mint and the write", n)
+	}
+	w.sim.ResetCalls()
+	w.restart()
+	w.run(5 * time.Minute)
+	if len(w.sim.Calls()) != 0 {
+		t.Errorf("a restart repeats something: %v", w.sim.Calls())
+	}
+	return m.writes
+}
+
+func TestACrashAtAnyWriteLosesNoRevocation(t *testing.T) {
+	for name, story := range map[string]struct {
+		change     func(*v1alpha1.SfsClient)
+		annotation string
+		options    []sfstest.Option
+	}{
+		"of a rotation":      {change: onRotate, annotation: v1alpha1.RenewRequestedAtAnnotation},
+		"of a requested one": {change: neverRevoke, annotation: v1alpha1.RevokeRequestedAtAnnotation},
+		"of a rotation at an SFS where a mint kills the token before": {
+			change: onRotate, annotation: v1alpha1.RenewRequestedAtAnnotation,
+			options: []sfstest.Option{sfstest.WithBehaviour(sfstest.Behaviour{Renewal: sfstest.RenewalRevokes, RevokeUnknown: sfstest.RevokeUnknown404})},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			writes := crashStory(t, 0, false, story.change, story.annotation, story.options...)
+			if writes < 3 {
+				t.Fatalf("the story has only %d writes", writes)
+			}
+			for at := 1; at <= writes; at++ {
+				for _, carries := range []bool{false, true} {
+					t.Run(fmt.Sprintf("write %d carried out %t", at, carries), func(t *testing.T) {
+						crashStory(t, at, carries, story.change, story.annotation, story.options...)
+					})
+				}
+			}
+		})
+	}
+}
+
+func TestWhereAMintKillsTheTokenBeforeItsRevocationIsQuiet(t *testing.T) {
+	for name, test := range map[string]struct {
+		answer   sfstest.RevokeUnknown
+		warnings int
+	}{
+		"201": {sfstest.RevokeUnknown201, 0},
+		"404": {sfstest.RevokeUnknown404, 0},
+		"401": {sfstest.RevokeUnknown401, 1},
+		"400": {sfstest.RevokeUnknown400, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, sfstest.WithBehaviour(sfstest.Behaviour{Renewal: sfstest.RenewalRevokes, RevokeUnknown: test.answer}))
+			c := w.newSfsClient("shop", onRotate)
+			w.settle()
+			annotate(w, c, v1alpha1.RenewRequestedAtAnnotation, "now")
+			w.each = func() { w.tokenOf(c) }
+			w.run(10 * time.Minute)
+			w.each = nil
+			w.wantReady(c)
+			w.wantWaiting(c, 0)
+			if n := w.sim.CountCalls("token", "revoke"); n < 1 || n > 2 {
+				t.Errorf("%d revocations, want one, and one more with another platform token at most", n)
+			}
+			if n := w.recorder.count("shop", "NotRevoked"); n != test.warnings {
+				t.Errorf("%d warnings, want %d: %v", n, test.warnings, w.recorder.all())
+			}
+			w.wantCondition(w.platformObject(), v1alpha1.CredentialsValidCondition, metav1.ConditionTrue, v1alpha1.VerifiedReason)
+		})
+	}
+}
+
+// The API server carried out the write, but its answer was lost, and the cache shows the Secret as it was before: then the
+// token that is in the Secret must not be taken for one that is replaced.
+func TestAWriteWhoseAnswerWasLostDoesNotRevokeTheTokenThatItPublished(t *testing.T) {
+	w := newWorld(t)
+	c := w.newSfsClient("shop", onRotate)
+	w.settle()
+	lose := false
+	w.api = interceptor.NewClient(w.client, interceptor.Funcs{
+		Apply: func(ctx context.Context, c client.WithWatch, o runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
+			err := c.Apply(ctx, o, opts...)
+			if s, ok := o.(*corev1ac.SecretApplyConfiguration); ok && lose && s.Data["token"] != nil {
+				lose = false
+				return errors.New("connection lost")
+			}
+			return err
+		},
+	})
+	w.restart()
+	w.settle()
+	first, old := w.valueOf(c), w.secret("shop-sfs-token")
+	cache := &frozen{w.client, map[client.ObjectKey]client.Object{client.ObjectKeyFromObject(old): old}}
+	w.parts.clients.secrets.cached = digestingReader{cache}
+	lose = true
+	annotate(w, c, v1alpha1.RenewRequestedAtAnnotation, "now")
+	w.settle()
+	w.run(5 * time.Second)
+	delete(cache.objects, client.ObjectKeyFromObject(old))
+	w.parts.clients.secrets.cached = digestingReader{w.client}
+	w.each = func() { w.tokenOf(c) }
+	w.run(10 * time.Minute)
+	if w.isAlive(first) || w.sim.LiveTokens(c.Status.ClientKey) != 1 {
+		t.Errorf("want the replaced token revoked and the published one alone alive, %d live", w.sim.LiveTokens(c.Status.ClientKey))
+	}
+}
+
+func TestAnEditedListOfPreviousTokensCostsNoToken(t *testing.T) {
+	for name, test := range map[string]struct {
+		edit    func(*corev1.Secret)
+		revoked bool
+	}{
+		"it is gone":    {edit: func(s *corev1.Secret) { delete(s.Data, v1alpha1.KeyPreviousTokens) }},
+		"it is garbage": {edit: func(s *corev1.Secret) { s.Data[v1alpha1.KeyPreviousTokens] = []byte("[{") }},
+		"it is no list": {edit: func(s *corev1.Secret) { s.Data[v1alpha1.KeyPreviousTokens] = []byte(`{"token":"x"}`) }},
+		"it is emptied": {edit: func(s *corev1.Secret) { s.Data[v1alpha1.KeyPreviousTokens] = nil }},
+		"it has garbage": {
+			edit: func(s *corev1.Secret) {
+				s.Data[v1alpha1.KeyPreviousTokens] = []byte(strings.Replace(string(s.Data[v1alpha1.KeyPreviousTokens]), "[", `[7,{"token":""},{"token":"x","expiresAt":"soon"},`, 1))
+			},
+			revoked: true,
+		},
+		"its time is edited": {
+			edit:    func(s *corev1.Secret) { s.Annotations[v1alpha1.RevokePreviousAtAnnotation] = "soon" },
+			revoked: true,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			c := w.newSfsClient("shop", onRotate)
+			w.settle()
+			first := w.valueOf(c)
+			annotate(w, c, v1alpha1.RenewRequestedAtAnnotation, "now")
+			w.settle()
+			second := w.valueOf(c)
+			update(w, w.secret("shop-sfs-token"), test.edit)
+			w.settle()
+			if held := w.secret("shop-sfs-token"); !isUntouched(digested(held)) {
+				t.Error("the Secret was not put right")
+			}
+			w.run(6 * time.Minute)
+			w.wantReady(c)
+			// The key itself is left to whoever has edited it.
+			if _, s := w.tokenOf(c); c.Status.Token.PreviousRevocationTime != nil || seen(s, ref{}, "").listsPrevious() {
+				t.Error("a token still waits")
+			}
+			if w.valueOf(c) != second {
+				t.Error("another token was minted")
+			}
+			if w.isAlive(first) == test.revoked {
+				t.Errorf("the replaced token is alive: %t", w.isAlive(first))
+			}
+		})
+	}
+}
+
+func digested(s *corev1.Secret) *corev1.Secret {
+	s = s.DeepCopy()
+	_, _ = digestSecret(s)
+	return s
+}
+
+func TestOfADamagedSecretOnlyTheOperatorsTokenIsRevoked(t *testing.T) {
+	for name, test := range map[string]struct {
+		edit    func(*corev1.Secret)
+		revoked bool
+	}{
+		"the clientKey was edited": {func(s *corev1.Secret) { s.Data[v1alpha1.KeyClientKey] = []byte("x") }, true},
+		"the times were edited":    {func(s *corev1.Secret) { s.Data[v1alpha1.KeyExpiresAt] = []byte("x") }, true},
+		"the token was edited":     {func(s *corev1.Secret) { s.Data[v1alpha1.KeyToken] = []byte("x") }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			c := w.newSfsClient("shop", onRotate)
+			w.settle()
+			first := w.valueOf(c)
+			w.sim.ResetCalls()
+			update(w, w.secret("shop-sfs-token"), test.edit)
+			w.run(6 * time.Minute)
+			w.wantReady(c)
+			if w.valueOf(c) == first || w.isAlive(first) == test.revoked {
+				t.Errorf("the token before is alive: %t", w.isAlive(first))
+			}
+			if n := w.sim.CountCalls("token", "revoke"); n != 1 && test.revoked || n != 0 && !test.revoked {
+				t.Errorf("%d revocations", n)
+			}
+		})
+	}
+}
+
+func TestAReplacedTokenIsLeftToExpireWhenThePolicyNoLongerAsksForMore(t *testing.T) {
+	w := newWorld(t)
+	c := w.newSfsClient("shop", onRotate)
+	w.settle()
+	first := w.valueOf(c)
+	annotate(w, c, v1alpha1.RenewRequestedAtAnnotation, "now")
+	w.settle()
+	update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Token.RevocationPolicy = v1alpha1.RevokeOnDelete })
+	w.run(10 * time.Minute)
+	w.wantReady(c)
+	w.wantWaiting(c, 0)
+	if !w.isAlive(first) || w.sim.CountCalls("token", "revoke") != 0 {
+		t.Error("it was revoked")
+	}
+}
+
+func TestAnOutageDelaysARevocationAndNothingElse(t *testing.T) {
+	w := newWorld(t)
+	c := w.newSfsClient("shop", onRotate)
+	w.settle()
+	first := w.valueOf(c)
+	annotate(w, c, v1alpha1.RenewRequestedAtAnnotation, "now")
+	w.settle()
+	heal := w.sim.Inject(sfstest.Fault{Endpoint: "token", Action: "revoke", Status: 503})
+	w.sim.ResetCalls()
+	w.each = func() {
+		w.wantCondition(c, v1alpha1.ReadyCondition, metav1.ConditionTrue, v1alpha1.AvailableReason)
+	}
+	w.run(10 * time.Minute)
+	if n := len(w.sim.Calls()); n < 5 || n > 20 {
+		t.Errorf("%d calls in 5 minutes of an outage", n)
+	}
+	w.wantWaiting(c, 1)
+	heal()
+	w.run(30 * time.Second)
+	w.wantWaiting(c, 0)
+	if w.isAlive(first) {
+		t.Error("it was not revoked after the outage")
+	}
+}
+
+func TestATokenThatExpiresBeforeItCouldBeRevokedCostsNoRequest(t *testing.T) {
+	w := newWorld(t)
+	c := w.newSfsClient("shop", onRotate)
+	w.settle()
+	w.run(12 * time.Minute)
+	annotate(w, c, v1alpha1.RenewRequestedAtAnnotation, "now")
+	w.settle()
+	update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Suspend = true })
+	w.wantWaiting(c, 1)
+	w.run(18*time.Minute + 30*time.Second - 4*time.Minute) // it would be due after 5 minutes
+	w.wantWaiting(c, 1)
+	w.sim.ResetCalls()
+	w.clock.SetTime(w.clock.Now().Add(4 * time.Minute))
+	update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Suspend = false })
+	w.settle()
+	w.wantWaiting(c, 0)
+	if n := w.sim.CountCalls("token", "revoke"); n != 0 {
+		t.Errorf("%d revocations of a token that has expired", n)
+	}
+}
+
+func TestARefusedRevocationIsGivenUp(t *testing.T) {
+	w := newWorld(t)
+	c := w.newSfsClient("shop", onRotate)
+	w.settle()
+	annotate(w, c, v1alpha1.RenewRequestedAtAnnotation, "now")
+	w.settle()
+	w.sim.Inject(sfstest.Fault{Endpoint: "token", Action: "revoke", Status: 400})
+	w.run(10 * time.Minute)
+	w.wantReady(c)
+	w.wantWaiting(c, 0)
+	if n := w.recorder.count("shop", "NotRevoked"); n != 1 || w.sim.CountCalls("token", "revoke") != 1 {
+		t.Errorf("want one attempt and one warning, have %v", w.recorder.all())
+	}
+}
+
+func TestTheEndRevokesWhatWaitsToo(t *testing.T) {
+	for name, end := range map[string]func(*world, *v1alpha1.SfsClient){
+		"deletion": func(w *world, c *v1alpha1.SfsClient) { w.delete(c) },
+		"a token is unwanted": func(w *world, c *v1alpha1.SfsClient) {
+			update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Token.Enabled = ptr.To(false) })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			c := w.newSfsClient("shop", onRotate)
+			w.settle()
+			for _, request := range []string{"one", "two"} {
+				annotate(w, c, v1alpha1.RenewRequestedAtAnnotation, request)
+				w.settle()
+			}
+			w.wantWaiting(c, 2)
+			end(w, c)
+			w.run(time.Second)
+			if n := w.sim.LiveTokens(c.Status.ClientKey); n != 0 {
+				t.Errorf("%d tokens live", n)
+			}
+			if n := w.recorder.count("shop", "Revoked"); n != 1 {
+				t.Errorf("%d events, want 1: %v", n, w.recorder.all())
+			}
+		})
+	}
+}
+
+func TestATokenIsRevokedAlsoWhenItsSecretMoves(t *testing.T) {
+	w := newWorld(t)
+	c := w.newSfsClient("shop", onRotate)
+	w.settle()
+	first := w.valueOf(c)
+	update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Token.Secret.Name = "live" })
+	w.settle()
+	w.wantWaiting(c, 1)
+	w.run(6 * time.Minute)
+	if w.isAlive(first) || w.secret("shop-sfs-token") != nil {
+		t.Error("the token of the former Secret lives, or the Secret is still there")
+	}
+	w.wantReady(c)
+}
+
+func TestARequestReplacesAndThenRevokesTheToken(t *testing.T) {
+	for name, test := range map[string]struct {
+		policy   func(*v1alpha1.SfsClient)
+		platform bool
+	}{
+		"policy Never":              {policy: neverRevoke},
+		"policy OnRotate":           {policy: onRotate},
+		"policy Never, platform":    {policy: neverRevoke, platform: true},
+		"policy OnRotate, platform": {policy: onRotate, platform: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			c := w.newSfsClient("shop", test.policy)
+			w.settle()
+			values := []string{w.valueOf(c)}
+			annotate(w, c, v1alpha1.RenewRequestedAtAnnotation, "now")
+			w.settle()
+			values = append(values, w.valueOf(c))
+			w.sim.ResetCalls()
+			if test.platform {
+				annotate(w, w.platformObject(), v1alpha1.RevokeRequestedAtAnnotation, "monday")
+			} else {
+				annotate(w, c, v1alpha1.RevokeRequestedAtAnnotation, "monday")
+			}
+			w.each = func() { w.tokenOf(c) }
+			w.settle()
+			w.wantReady(c)
+			w.wantWaiting(c, 0)
+			// With policy Never nobody knows the first token any more.
+			if w.isAlive(values[1]) || w.isAlive(values[0]) == (c.Spec.Token.RevocationPolicy == v1alpha1.RevokeOnRotate) {
+				t.Errorf("alive: %t %t", w.isAlive(values[0]), w.isAlive(values[1]))
+			}
+			if calls := w.sim.Calls(); calls[0].Action != "create" || calls[1].Action != "revoke" {
+				t.Errorf("want a mint and then a revocation, have %v", calls)
+			}
+			if want := map[bool]string{false: "monday"}[test.platform]; c.Status.LastHandledRevokeAt != want {
+				t.Errorf("handled %q, want %q", c.Status.LastHandledRevokeAt, want)
+			}
+			if w.recorder.count("shop", "Revoked") == 0 {
+				t.Errorf("nobody was told: %v", w.recorder.all())
+			}
+			w.sim.ResetCalls()
+			w.restart()
+			w.run(time.Minute)
+			later := w.newSfsClient("later", test.policy)
+			w.run(time.Minute)
+			w.tokenOf(later)
+			if n := w.sim.CountCalls("token", "create"); n > 2 || w.sim.CountCalls("token", "revoke") != 0 {
+				t.Errorf("a request that was handled is handled again, or for a token that was made after it: %v", w.sim.Calls())
+			}
+		})
+	}
+}
+
+func TestARequestedRevocationIsReportedOnceItIsDone(t *testing.T) {
+	w := newWorld(t)
+	c := w.newSfsClient("shop", neverRevoke)
+	w.settle()
+	first := w.valueOf(c)
+
+	w.step("not while no token is given", func(t *testing.T) {
+		heal := w.sim.Inject(sfstest.Fault{Endpoint: "token", Action: "create", Status: 503})
+		annotate(w, c, v1alpha1.RevokeRequestedAtAnnotation, "monday")
+		w.run(time.Minute)
+		w.wantCondition(c, v1alpha1.TokenValidCondition, metav1.ConditionTrue, v1alpha1.APIUnavailableReason, "can not be renewed")
+		if w.valueOf(c) != first || w.sim.CountCalls("token", "revoke") != 0 || c.Status.LastHandledRevokeAt != "" {
+			t.Error("the token was touched although there is no other")
+		}
+		heal()
+	})
+	w.step("not while it can not be revoked", func(t *testing.T) {
+		heal := w.sim.Inject(sfstest.Fault{Endpoint: "token", Action: "revoke", Status: 503})
+		w.run(time.Minute)
+		w.wantReady(c)
+		w.wantWaiting(c, 1)
+		if w.valueOf(c) == first || c.Status.LastHandledRevokeAt != "" {
+			t.Errorf("handled %q", c.Status.LastHandledRevokeAt)
+		}
+		heal()
+	})
+	w.step("when it is revoked", func(t *testing.T) {
+		w.run(time.Minute)
+		w.wantReady(c)
+		w.wantWaiting(c, 0)
+		if w.isAlive(first) || c.Status.LastHandledRevokeAt != "monday" || w.recorder.count("shop", "Revoked") != 1 {
+			t.Errorf("handled %q, told %v", c.Status.LastHandledRevokeAt, w.recorder.all())
+		}
+	})
+	w.step("and when SFS refuses to", func(t *testing.T) {
+		w.sim.Inject(sfstest.Fault{Endpoint: "token", Action: "revoke", Status: 400})
+		annotate(w, c, v1alpha1.RevokeRequestedAtAnnotation, "tuesday")
+		w.run(time.Minute)
+		w.wantReady(c)
+		if c.Status.LastHandledRevokeAt != "tuesday" || w.recorder.count("shop", "NotRevoked") != 1 {
+			t.Errorf("handled %q, told %v", c.Status.LastHandledRevokeAt, w.recorder.all())
+		}
+	})
+}
+
+func TestASuspendedClientRevokesNothingUntilItIsResumed(t *testing.T) {
+	w := newWorld(t)
+	c := w.newSfsClient("shop")
+	w.settle()
+	first := w.valueOf(c)
+	update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Suspend = true })
+	annotate(w, c, v1alpha1.RevokeRequestedAtAnnotation, "monday")
+	w.run(5 * time.Minute)
+	if w.valueOf(c) != first {
+		t.Error("the token of a suspended client was replaced")
+	}
+	w.reload(c)
+	if c.Status.LastHandledRevokeAt != "" {
+		t.Error("the request is said to have been handled")
+	}
+	update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Suspend = false })
+	w.settle()
+	w.wantReady(c)
+	if w.isAlive(first) || c.Status.LastHandledRevokeAt != "monday" {
+		t.Error("the request was not carried out after all")
+	}
+}
+
+func TestARequestForAPlatformKeepsToItsRate(t *testing.T) {
+	w := newWorld(t)
+	const clients = 30
+	var all []*v1alpha1.SfsClient
+	for i := range clients {
+		all = append(all, w.newSfsClient(fmt.Sprintf("shop-%02d", i)))
+	}
+	w.settle()
+	old := make([]string, clients)
+	for i, c := range all {
+		old[i] = w.valueOf(c)
+	}
+	update(w, w.platformObject(), func(p *v1alpha1.SfsPlatform) {
+		p.Spec.RateLimit = v1alpha1.RateLimit{RequestsPerSecond: 2, Burst: 2}
+		p.Annotations = map[string]string{v1alpha1.RevokeRequestedAtAnnotation: "now"}
+	})
+	w.sim.ResetCalls()
+	began := w.clock.Now()
+	w.run(2 * time.Minute)
+	for i, c := range all {
+		w.wantReady(c)
+		if w.valueOf(c) == old[i] || w.isAlive(old[i]) {
+			t.Errorf("the token of %s was not replaced and revoked", c.Name)
+		}
+	}
+	calls := w.sim.Calls()
+	if n := len(calls); n > 2*clients+2 {
+		t.Errorf("%d calls for %d clients", n, clients)
+	}
+	if took := calls[len(calls)-1].Time.Sub(began); took < (2*clients-3)*time.Second/2 {
+		t.Errorf("%d calls in %s, at 2 in a second", len(calls), took)
+	}
+}
+
+func TestSplit(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	tests := map[string]struct {
+		reason       string
+		token        previousToken
+		onRotate     bool
+		due, waiting bool
+	}{
+		"its time has come":            {"it is revoked", previousToken{expires: now.Add(time.Minute), revoke: now}, true, true, false},
+		"its time has not come":        {"it waits", previousToken{expires: now.Add(time.Minute), revoke: now.Add(time.Second)}, true, false, true},
+		"it has expired":               {"there is nothing to revoke", previousToken{expires: now, revoke: now.Add(-time.Minute)}, true, false, false},
+		"by a policy that has changed": {"nobody wants it any more", previousToken{expires: now.Add(time.Minute), revoke: now}, false, false, false},
+		"it was requested":             {"whatever the policy", previousToken{expires: now.Add(time.Minute), revoke: now, requested: true}, false, true, false},
+		"requested, but has expired":   {"there is nothing to revoke", previousToken{expires: now, revoke: now, requested: true}, false, false, false},
+	}
+	for name, test := range tests {
+		due, waiting := previousTokens{test.token}.split(now, test.onRotate)
+		if (len(due) == 1) != test.due || (len(waiting) == 1) != test.waiting {
+			t.Errorf("%s: %d due, %d wait: %s", name, len(due), len(waiting), test.reason)
+		}
+	}
+}
+
+func TestPreviousTokensAreReadAsTheyWereWritten(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 1e6, time.UTC)
+	list := previousTokens{
+		{value: "a", expires: now.Add(time.Hour), revoke: now.Add(time.Minute)},
+		{value: "b", expires: now.Add(time.Hour), revoke: now, requested: true},
+	}
+	got := parsePrevious(list.encode())
+	if fmt.Sprint(got) != fmt.Sprint(list) || got[1].value != "b" || !got.next().Equal(now) {
+		t.Errorf("got %v, want %v", got, list)
+	}
+	long := make(previousTokens, 3*mostPrevious)
+	for i := range long {
+		long[i] = previousToken{value: "a", expires: now, revoke: now.Add(time.Duration(i))}
+	}
+	if got := parsePrevious(long.encode()); len(got) != mostPrevious || !got[mostPrevious-1].revoke.Equal(long[len(long)-1].revoke) {
+		t.Errorf("of a long list %d are kept, want the newest %d", len(got), mostPrevious)
+	}
+}

@@ -50,7 +50,7 @@ func createsAtSFS(c *call) bool { return ofSFS(c) && c.verb == "create" && c.res
 
 // crashModes end the process at a call.
 var crashModes = []*mode{
-	{name: "crash-before", fits: anyCall, strike: func(x *exchange) (*http.Response, error) {
+	{name: "crash-before", fits: anyCall, mints: 1, strike: func(x *exchange) (*http.Response, error) {
 		x.wire.kill()
 		return nil, errKilled
 	}},

@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 	"github.com/sendforsign/sfs-operator/sendforsign"
@@ -231,6 +232,25 @@ func TestA429PausesThePlatform(t *testing.T) {
 	w.wantReady(clients...)
 	if n := len(w.sim.Calls()); n != 7 {
 		t.Errorf("%d calls in all, want 7: %v", n, w.sim.Calls())
+	}
+}
+
+func TestAPauseIsKeptThatBeginsWithTheRenewalOfThePlatformToken(t *testing.T) {
+	w := newWorld(t)
+	c := w.newSfsClient("shop", func(c *v1alpha1.SfsClient) { c.Spec.Token.Enabled = ptr.To(false) })
+	w.run(25 * time.Minute) // the platform token is due, and serves
+	w.sim.ResetCalls()
+	w.sim.Inject(sfstest.Fault{Times: 1, Status: 429, Header: map[string][]string{"Retry-After": {"40"}}})
+	update(w, c, func(c *v1alpha1.SfsClient) {
+		c.Annotations = map[string]string{v1alpha1.ReconcileRequestedAtAnnotation: "now"}
+	})
+	w.run(39 * time.Second)
+	if n := len(w.sim.Calls()); n != 1 {
+		t.Errorf("%d calls in a pause that SFS asked for, want only the one that was throttled: %v", n, w.sim.Calls())
+	}
+	w.run(10 * time.Second)
+	if w.reload(c); c.Status.LastHandledReconcileAt != "now" {
+		t.Error("the comparison was not made after the pause")
 	}
 }
 

@@ -78,6 +78,10 @@ func (s *session) call(ctx context.Context, who ref, do func(context.Context, *s
 	if err != nil {
 		return explain(err)
 	}
+	// SFS may have asked for a pause just now, when the platform token was to be renewed while it still serves.
+	if err := s.gate.paused(); err != nil {
+		return err
+	}
 	s.gate.spend(who)
 	err = do(ctx, s.api, platform)
 	if sendforsign.IsUnauthorized(err) && s.tokens.Refused(func(t sendforsign.Secret) bool { return t == platform }) {

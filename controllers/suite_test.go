@@ -56,6 +56,9 @@ func runSuite(m *testing.M) (code int, err error) {
 		}
 	}
 	environment := &envtest.Environment{CRDDirectoryPaths: []string{"../config/crd/bases"}, ErrorIfCRDPathMissing: true}
+	// The control plane does not outlive the tests, so etcd need not wait for the disk.
+	environment.ControlPlane.Etcd = &envtest.Etcd{}
+	environment.ControlPlane.Etcd.Configure().Set("unsafe-no-fsync", "true")
 	if config, err = environment.Start(); err != nil {
 		return 1, fmt.Errorf("starting the control plane: %w", err)
 	}

@@ -145,7 +145,7 @@ func (o oracle) pausesAreKept() {
 // sameAsUndisturbed: what is left does not tell that something went wrong, and no more was done than that explains.
 func (o oracle) sameAsUndisturbed() {
 	if o.have.portrait != o.want.portrait {
-		o.w.t.Errorf("the end is another one than without faults: %s", difference(o.want.portrait, o.have.portrait))
+		o.w.t.Errorf("the end is another one than without faults: %s", unlike(o.want.portrait, o.have.portrait))
 	}
 	rewrites, mints := o.excused()
 	for _, what := range slices.Sorted(maps.Keys(o.have.written)) {

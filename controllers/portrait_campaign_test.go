@@ -97,8 +97,8 @@ func typeOf(condition any) string {
 	return name
 }
 
-// difference tells where two portraits differ.
-func difference(want, have string) string {
+// unlike tells where two portraits differ.
+func unlike(want, have string) string {
 	a, b := strings.Split(want, "\n"), strings.Split(have, "\n")
 	i := 0
 	for i < len(a) && i < len(b) && a[i] == b[i] {

@@ -68,7 +68,7 @@ func TestATokenThatWasRevokedOutsideIsReplaced(t *testing.T) {
 			if clients, platform := w.mints(); clients != 1 || platform != 0 {
 				t.Errorf("%d tokens of the client and %d of the platform were minted, want 1 and none", clients, platform)
 			}
-			w.wantCondition(w.platformObject(), v1alpha1.CredentialsValidCondition, metav1.ConditionTrue, v1alpha1.VerifiedReason)
+			w.wantCondition(w.sfsPlatform(), v1alpha1.CredentialsValidCondition, metav1.ConditionTrue, v1alpha1.VerifiedReason)
 
 			// The new one is good, so if it is revoked as well it is replaced as well.
 			w.run(time.Minute)

@@ -25,12 +25,12 @@ import (
 	"github.com/sendforsign/sfs-operator/internal/campaign"
 )
 
-// place is where a bug shows: a fault at a call, which is found by what it does (the first of several), or a plan as it is
+// site is where a bug shows: a fault at a call, which is found by what it does (the first of several), or a plan as it is
 // written after the name of the workload.
-type place struct{ workload, mode, call string }
+type site struct{ workload, mode, call string }
 
 // plan finds the call in a run without faults.
-func (p place) plan(calls []*call) (plan, error) {
+func (p site) plan(calls []*call) (plan, error) {
 	if p.call == "" {
 		return parsePlan(p.workload + "/" + p.mode)
 	}
@@ -45,28 +45,28 @@ func (p place) plan(calls []*call) (plan, error) {
 // seeded is a bug and where it shows.
 type seeded struct {
 	seed
-	at place
+	at site
 }
 
 // seeds are bugs that operators like this one have had. Each is found in an undisturbed run of the workload, or else under
 // the fault that is named here.
 var seeds = []seeded{
-	{seed{name: "creates without looking", sfs: answeringLookups}, place{"first-client", "crash-after", "sfs create client"}},
-	{seed{name: "creates without an intent", kubernetes: losingIntents}, place{"first-client", "lost-unseen", "sfs create client"}},
-	{seed{name: "does not heed Retry-After", sfs: losingRetryAfter}, place{"renewal", "429", "sfs create token"}},
-	{seed{name: "writes the status before the Secret", kubernetes: statusFirst}, place{"renewal", "crash-after", "api patch sfsclients/status shop"}},
-	{seed{name: "writes a Secret in two steps", kubernetes: inTwoSteps}, place{"renewal", "crash-after", "api apply secrets shop-sfs-token"}},
-	{seed{name: "leaves its finalizer", kubernetes: leavingFinalizers}, place{workload: "client-deleted"}},
-	{seed{name: "has a cache that never catches up", start: neverCatchingUp}, place{workload: "first-client"}},
-	{seed{name: "gives one client the token of another", sfs: mixingTokens}, place{workload: "two-clients"}},
-	{seed{name: "logs what it sends", sfs: logging}, place{workload: "first-client"}},
-	{seed{name: "renews all when it starts", start: forgettingTimes}, place{"spec-change", "crash-after", "api patch sfsclients/status shop"}},
-	{seed{name: "takes an error for success", sfs: swallowingErrors}, place{"first-client", "500", "sfs create client"}},
-	{seed{name: "never comes back", pass: changing(func(r *ctrl.Result) { r.RequeueAfter = 0 })}, place{workload: "renewal"}},
-	{seed{name: "comes back all the time", pass: changing(func(r *ctrl.Result) { r.RequeueAfter = time.Second })}, place{workload: "renewal"}},
-	{seed{name: "writes a status in each pass", pass: writingStatuses}, place{workload: "renewal"}},
-	{seed{name: "mints again when a Secret can not be written", pass: forgettingPending}, place{"renewal", "busy", "api apply secrets shop-sfs-token"}},
-	{seed{name: "patches without a lock", kubernetes: withoutLock}, place{workload: "first-client", mode: "lost-unseen@4+back-1@2"}},
+	{seed{name: "creates without looking", sfs: answeringLookups}, site{"first-client", "crash-after", "sfs create client"}},
+	{seed{name: "creates without an intent", kubernetes: losingIntents}, site{"first-client", "lost-unseen", "sfs create client"}},
+	{seed{name: "does not heed Retry-After", sfs: losingRetryAfter}, site{"renewal", "429", "sfs create token"}},
+	{seed{name: "writes the status before the Secret", kubernetes: statusFirst}, site{"renewal", "crash-after", "api patch sfsclients/status shop"}},
+	{seed{name: "writes a Secret in two steps", kubernetes: inTwoSteps}, site{"renewal", "crash-after", "api apply secrets shop-sfs-token"}},
+	{seed{name: "leaves its finalizer", kubernetes: leavingFinalizers}, site{workload: "client-deleted"}},
+	{seed{name: "has a cache that never catches up", start: neverCatchingUp}, site{workload: "first-client"}},
+	{seed{name: "gives one client the token of another", sfs: mixingTokens}, site{workload: "two-clients"}},
+	{seed{name: "logs what it sends", sfs: logging}, site{workload: "first-client"}},
+	{seed{name: "renews all when it starts", start: forgettingTimes}, site{"spec-change", "crash-after", "api patch sfsclients/status shop"}},
+	{seed{name: "takes an error for success", sfs: swallowingErrors}, site{"first-client", "500", "sfs create client"}},
+	{seed{name: "never comes back", pass: changing(func(r *ctrl.Result) { r.RequeueAfter = 0 })}, site{workload: "renewal"}},
+	{seed{name: "comes back all the time", pass: changing(func(r *ctrl.Result) { r.RequeueAfter = time.Second })}, site{workload: "renewal"}},
+	{seed{name: "writes a status in each pass", pass: writingStatuses}, site{workload: "renewal"}},
+	{seed{name: "mints again when a Secret can not be written", pass: forgettingPending}, site{"renewal", "busy", "api apply secrets shop-sfs-token"}},
+	{seed{name: "patches without a lock", kubernetes: withoutLock}, site{workload: "first-client", mode: "lost-unseen@4+back-1@2"}},
 }
 
 // TestTheCampaignsCatchSeededBugs is the test of the campaigns: what never raises an alarm proves nothing.

@@ -140,23 +140,17 @@ func TestSeveralReplacedTokensWait(t *testing.T) {
 	}
 }
 
-// crashStory runs a story of rotations, and kills the operator at one of its writes.
-func crashStory(t *testing.T, dieAt int, carries bool, change func(*v1alpha1.SfsClient), annotation string, options ...sfstest.Option) (writes int) {
+// crashStory runs a story of rotations, and kills the operator at one of its calls. It returns how many there are.
+func crashStory(t *testing.T, dieAt int, how string, change func(*v1alpha1.SfsClient), annotation string, options ...sfstest.Option) (calls int) {
 	t.Helper()
 	w := newWorld(t, options...)
+	w.connect()
+	w.restart()
 	c := w.newSfsClient("shop", change)
 	w.settle()
 	w.reload(c)
 	first := w.valueOf(c)
-	m := &mortal{WithWatch: w.client, dieAt: dieAt, carries: carries}
-	w.api = m.client()
-	w.restart()
-	w.each = func() {
-		if m.dead {
-			m.dead, w.api = false, w.client
-			w.restart()
-		}
-	}
+	w.wire.arm(map[int]*mode{dieAt: modeNamed(how)})
 	annotate(w, c, annotation, "now")
 	w.run(time.Second)
 	w.settle()
@@ -168,19 +162,21 @@ func crashStory(t *testing.T, dieAt int, carries bool, change func(*v1alpha1.Sfs
 	}
 	w.wantWaiting(c, 0)
 	// A token that was minted and not written is lost, and expires.
-	if n := w.sim.LiveTokens(c.Status.ClientKey); n > 2 || n == 2 && (dieAt == 0 || carries) {
+	if n := w.sim.LiveTokens(c.Status.ClientKey); n > 2 || n == 2 && how == "" {
 		t.Errorf("%d tokens live, want the published one, and one that was lost between its mint and the write", n)
 	}
+	calls = len(w.wire.made(0))
+	w.wire.heal()
 	w.sim.ResetCalls()
 	w.restart()
 	w.run(5 * time.Minute)
-	if len(w.sim.Calls()) != 0 {
+	if n := w.sim.CountCalls("token", "revoke") + w.sim.CountCalls("token", "create"); n != 0 {
 		t.Errorf("a restart repeats something: %v", w.sim.Calls())
 	}
-	return m.writes
+	return calls
 }
 
-func TestACrashAtAnyWriteLosesNoRevocation(t *testing.T) {
+func TestACrashAtAnyCallLosesNoRevocation(t *testing.T) {
 	for name, story := range map[string]struct {
 		change     func(*v1alpha1.SfsClient)
 		annotation string
@@ -194,14 +190,14 @@ func TestACrashAtAnyWriteLosesNoRevocation(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			writes := crashStory(t, 0, false, story.change, story.annotation, story.options...)
-			if writes < 3 {
-				t.Fatalf("the story has only %d writes", writes)
+			calls := crashStory(t, 0, "", story.change, story.annotation, story.options...)
+			if calls < 5 {
+				t.Fatalf("the story has only %d calls", calls)
 			}
-			for at := 1; at <= writes; at++ {
-				for _, carries := range []bool{false, true} {
-					t.Run(fmt.Sprintf("write %d carried out %t", at, carries), func(t *testing.T) {
-						crashStory(t, at, carries, story.change, story.annotation, story.options...)
+			for at := 1; at <= calls; at++ {
+				for _, how := range []string{"crash-before", "crash-after"} {
+					t.Run(fmt.Sprintf("%s %d", how, at), func(t *testing.T) {
+						crashStory(t, at, how, story.change, story.annotation, story.options...)
 					})
 				}
 			}
@@ -235,7 +231,7 @@ func TestWhereAMintKillsTheTokenBeforeItsRevocationIsQuiet(t *testing.T) {
 			if n := w.recorder.count("shop", "NotRevoked"); n != test.warnings {
 				t.Errorf("%d warnings, want %d: %v", n, test.warnings, w.recorder.all())
 			}
-			w.wantCondition(w.platformObject(), v1alpha1.CredentialsValidCondition, metav1.ConditionTrue, v1alpha1.VerifiedReason)
+			w.wantCondition(w.sfsPlatform(), v1alpha1.CredentialsValidCondition, metav1.ConditionTrue, v1alpha1.VerifiedReason)
 		})
 	}
 }
@@ -259,15 +255,12 @@ func TestAWriteWhoseAnswerWasLostDoesNotRevokeTheTokenThatItPublished(t *testing
 	})
 	w.restart()
 	w.settle()
-	first, old := w.valueOf(c), w.secret("shop-sfs-token")
-	cache := &frozen{w.client, map[client.ObjectKey]client.Object{client.ObjectKeyFromObject(old): old}}
-	w.parts.clients.secrets.cached = digestingReader{cache}
+	first := w.valueOf(c)
+	w.fallBehind(1_000, 5*time.Second, secretKind)
 	lose = true
 	annotate(w, c, v1alpha1.RenewRequestedAtAnnotation, "now")
 	w.settle()
 	w.run(5 * time.Second)
-	delete(cache.objects, client.ObjectKeyFromObject(old))
-	w.parts.clients.secrets.cached = digestingReader{w.client}
 	w.each = func() { w.tokenOf(c) }
 	w.run(10 * time.Minute)
 	if w.isAlive(first) || w.sim.LiveTokens(c.Status.ClientKey) != 1 {
@@ -498,7 +491,7 @@ func TestARequestReplacesAndThenRevokesTheToken(t *testing.T) {
 			values = append(values, w.valueOf(c))
 			w.sim.ResetCalls()
 			if test.platform {
-				annotate(w, w.platformObject(), v1alpha1.RevokeRequestedAtAnnotation, "monday")
+				annotate(w, w.sfsPlatform(), v1alpha1.RevokeRequestedAtAnnotation, "monday")
 			} else {
 				annotate(w, c, v1alpha1.RevokeRequestedAtAnnotation, "monday")
 			}
@@ -612,7 +605,7 @@ func TestARequestForAPlatformKeepsToItsRate(t *testing.T) {
 	for i, c := range all {
 		old[i] = w.valueOf(c)
 	}
-	update(w, w.platformObject(), func(p *v1alpha1.SfsPlatform) {
+	update(w, w.sfsPlatform(), func(p *v1alpha1.SfsPlatform) {
 		p.Spec.RateLimit = v1alpha1.RateLimit{RequestsPerSecond: 2, Burst: 2}
 		p.Annotations = map[string]string{v1alpha1.RevokeRequestedAtAnnotation: "now"}
 	})

@@ -126,19 +126,6 @@ var clientCases = map[string]validationCase{
 		reason: "the message says what the field is for",
 		field:  "spec.token.renewBefore", mutate: set("spec.token.renewBefore", "soon"), wantErrors: []string{renewBeforeMessage},
 	},
-	"the revocation policy OnDelete is accepted": {
-		reason: "the default, in words",
-		field:  "spec.token.revocationPolicy", mutate: set("spec.token.revocationPolicy", "OnDelete"),
-	},
-	"the revocation policy Never is accepted": {
-		reason: "the other one",
-		field:  "spec.token.revocationPolicy", mutate: set("spec.token.revocationPolicy", "Never"),
-	},
-	"another revocation policy is refused": {
-		reason: "the message lists those that there are",
-		field:  "spec.token.revocationPolicy", mutate: set("spec.token.revocationPolicy", "OnRotate"),
-		wantErrors: []string{"Unsupported value", `supported values: "OnDelete", "Never"`},
-	},
 
 	"a token of no Secret is refused in status": {
 		reason: "a token stands in a Secret",

@@ -92,7 +92,7 @@ func identityStatusCases() map[string]validationCase {
 		},
 		"an unknown origin is refused in status": {
 			reason: "readers may count on those that there are", field: "status.origin", mutate: set("status.origin", "Guessed"),
-			wantErrors: []string{"Unsupported value", `supported values: "Created", "Recovered"`},
+			wantErrors: []string{"Unsupported value", `supported values: "Created", "Recovered", "Adopted", "Imported"`},
 		},
 		"an intent without an id is refused in status": {
 			reason: "one attempt could not be told from the next",

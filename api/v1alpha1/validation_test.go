@@ -52,12 +52,16 @@ func letters(n int) string { return strings.Repeat("a", n) }
 func casesOf(t *testing.T, kind string) map[string]validationCase {
 	t.Helper()
 	groups := map[string][]map[string]validationCase{
-		platformKind: {platformCases},
+		platformKind: {platformCases, adoptionCases},
 		clientKind: {
-			clientCases, personCases(), identityStatusCases(),
+			clientCases, personCases(), identityStatusCases(), pendingChangesCases(),
+			policyCases(), namingCases("clientKey", anotherClientMessage), clientPolicyCases(),
 			secretNameCases("spec.secret.name"), secretNameCases("spec.token.secret.name"),
 		},
-		userKind: {userCases, personCases(), identityStatusCases(), secretNameCases("spec.secret.name")},
+		userKind: {
+			userCases, personCases(), identityStatusCases(), pendingChangesCases(),
+			policyCases(), namingCases("userKey", anotherUserMessage), userPolicyCases(), secretNameCases("spec.secret.name"),
+		},
 	}
 	cases := map[string]validationCase{}
 	for _, group := range groups[kind] {

@@ -25,6 +25,7 @@ var (
 	errMalformed  = errors.New("answer is malformed")
 	errUnreadable = errors.New("answer could not be read")
 	errNoKey      = errors.New("answer holds no key")
+	errOddKey     = errors.New("answer holds a key in a form that is not known")
 )
 
 // call is one request. Its body is JSON that holds secrets in the clear: never print a call.
@@ -71,6 +72,7 @@ func (a *API) do(ctx context.Context, c call) (*answer, error) {
 		}
 		secrets = append(secrets, c.auth.reveal())
 	}
+	secrets = a.sent.with(c, secrets)
 
 	resp, err := a.client.Do(req)
 	if err != nil {

@@ -2,6 +2,7 @@ package sendforsign
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -68,8 +69,8 @@ func (a *API) CreateClient(ctx context.Context, auth Auth, f ClientFields) (Clie
 	if err != nil {
 		return Client{}, err
 	}
-	if ans.Client.ClientKey == "" {
-		return Client{}, c.fail(kindNoAnswer, ans.status, errNoKey)
+	if err := ans.Client.ClientKey.check(); err != nil {
+		return Client{}, c.fail(kindNoAnswer, ans.status, err)
 	}
 	return ans.Client.client(), nil
 }
@@ -81,8 +82,11 @@ func (a *API) ReadClient(ctx context.Context, auth Auth, q ClientQuery) (Client,
 	if err != nil {
 		return Client{}, err
 	}
-	if ans.Client.ClientKey == "" {
-		return Client{}, c.fail(kindAbsent, ans.status, errNoKey)
+	switch err := ans.Client.ClientKey.check(); {
+	case errors.Is(err, errNoKey):
+		return Client{}, c.fail(kindAbsent, ans.status, err)
+	case err != nil:
+		return Client{}, c.fail(kindNoAnswer, ans.status, err)
 	}
 	return ans.Client.client(), nil
 }
@@ -100,8 +104,8 @@ func (a *API) ListClients(ctx context.Context, auth Auth) ([]Client, error) {
 	}
 	clients := make([]Client, 0, len(ans.Clients.items))
 	for _, w := range ans.Clients.items {
-		if w.ClientKey == "" {
-			return nil, c.fail(kindNoAnswer, ans.status, errNoKey)
+		if err := w.ClientKey.check(); err != nil {
+			return nil, c.fail(kindNoAnswer, ans.status, err)
 		}
 		clients = append(clients, w.client())
 	}

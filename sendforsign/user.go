@@ -2,6 +2,7 @@ package sendforsign
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -58,8 +59,8 @@ func (a *API) CreateUser(ctx context.Context, auth Auth, clientKey string, f Use
 	if err != nil {
 		return User{}, err
 	}
-	if ans.User.UserKey == "" {
-		return User{}, c.fail(kindNoAnswer, ans.status, errNoKey)
+	if err := ans.User.UserKey.check(); err != nil {
+		return User{}, c.fail(kindNoAnswer, ans.status, err)
 	}
 	return ans.User.user(), nil
 }
@@ -71,8 +72,11 @@ func (a *API) ReadUser(ctx context.Context, auth Auth, clientKey string, q UserQ
 	if err != nil {
 		return User{}, err
 	}
-	if ans.User.UserKey == "" {
-		return User{}, c.fail(kindAbsent, ans.status, errNoKey)
+	switch err := ans.User.UserKey.check(); {
+	case errors.Is(err, errNoKey):
+		return User{}, c.fail(kindAbsent, ans.status, err)
+	case err != nil:
+		return User{}, c.fail(kindNoAnswer, ans.status, err)
 	}
 	return ans.User.user(), nil
 }
@@ -90,8 +94,8 @@ func (a *API) ListUsers(ctx context.Context, auth Auth, clientKey string) ([]Use
 	}
 	users := make([]User, 0, len(ans.Users.items))
 	for _, w := range ans.Users.items {
-		if w.UserKey == "" {
-			return nil, c.fail(kindNoAnswer, ans.status, errNoKey)
+		if err := w.UserKey.check(); err != nil {
+			return nil, c.fail(kindNoAnswer, ans.status, err)
 		}
 		users = append(users, w.user())
 	}

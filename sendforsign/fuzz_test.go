@@ -4,12 +4,14 @@
 package sendforsign
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"math/big"
 	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -85,6 +87,43 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		checkToken(t, token)
+	})
+}
+
+// FuzzList wants a list that is decoded item by item to be what it is when decoded as a whole.
+func FuzzList(f *testing.F) {
+	for _, seed := range []string{
+		`{"clients":[{"clientKey":"a","fullname":"x  y","users":[{"userKey":"u"}]}, {"clientKey":"b"}],"code":"200"}`,
+		`{"users":[{"userKey":"u","default":1}],"clients":null}`, `{"clients":["a",1]}`, `{"clients":[{}]}`,
+		`{"code":404,"clients":{}}`, "{\"clients\":[\t\n{\"clientKey\":\"a\\\"\"}]} ", `{"x":{"clients":[]}}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		a, rest, err := decodeList(bytes.NewReader(body))
+		if !json.Valid(rest) || len(rest) > 2*maxAnswer {
+			t.Errorf("the rest of %d bytes is %.100q", len(rest), rest)
+		}
+		if err != nil {
+			return
+		}
+		whole, problem := decodeAnswer(body)
+		if problem != nil {
+			t.Fatalf("it is taken for a list, and whole: %v", problem)
+		}
+		text := strings.ToLower(string(body))
+		if strings.Contains(text, `\`) || strings.Count(text, `"clients"`) > 1 || strings.Count(text, `"users"`) > 1 || strings.Count(text, `"code"`) > 1 {
+			return // of two of the same name the last one counts, also where encoding/json mixes both
+		}
+		if len(a.Clients.items) != len(whole.Clients.items) || len(a.Users.items) != len(whole.Users.items) ||
+			a.Clients.present != whole.Clients.present || a.Users.present != whole.Users.present || a.Code != whole.Code {
+			t.Errorf("in parts %+v, as a whole %+v", a, whole)
+		}
+		for i, c := range a.Clients.items {
+			if !reflect.DeepEqual(c.client(), whole.Clients.items[i].client()) || c.ClientKey.value == "" {
+				t.Errorf("in parts %+v, as a whole %+v", c, whole.Clients.items[i])
+			}
+		}
 	})
 }
 

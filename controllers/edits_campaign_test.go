@@ -49,7 +49,9 @@ func operations() []operation {
 			for _, v := range field.bad {
 				all = append(all, operation{kind, path, edit{value: v}, true})
 			}
-			all = append(all, operation{kind, path, edit{}, field.required})
+			if !field.kept {
+				all = append(all, operation{kind, path, field.unset, field.required || field.fixed})
+			}
 		}
 	}
 	return all
@@ -62,7 +64,7 @@ func editPlans(seed uint64, total int) [][]operation {
 	for _, o := range all {
 		plans = append(plans, []operation{o})
 	}
-	chance := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // a sample, not a secret
+	chance := rand.New(rand.NewPCG(seed, 1))
 	for len(plans) < total {
 		plan := make([]operation, 2+chance.IntN(2))
 		for i := range plan {

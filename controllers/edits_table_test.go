@@ -23,6 +23,10 @@ type editedField struct {
 	fixed bool
 	// required: it can not be taken away.
 	required bool
+	// unset is what it means to take it away, where that is no good value.
+	unset edit
+	// kept: it is not to be taken away, since the default leads out of this world.
+	kept bool
 }
 
 // edit is one value of a field.
@@ -105,6 +109,7 @@ func platformFields() map[string]editedField {
 	selector := map[string]any{"matchLabels": map[string]any{"sfs": "no"}}
 	return map[string]editedField{
 		"baseURL": {
+			kept: true,
 			good: []edit{{value: "https://127.0.0.1:1/api", stops: true, mutes: true}},
 			bad:  []any{"", "http://sfs.example.com", "https://", "https://a:b@c", "https://a/?b"},
 		},
@@ -121,7 +126,8 @@ func platformFields() map[string]editedField {
 				// An empty selector fits all.
 				{value: map[string]any{"selector": map[string]any{}}},
 			},
-			bad: []any{map[string]any{}, byName(), byName(""), byName("a", "a"), map[string]any{"names": []any{"*"}, "selector": selector}},
+			unset: edit{stops: true, mutes: true}, // none is served
+			bad:   []any{map[string]any{}, byName(), byName(""), byName("a", "a"), map[string]any{"names": []any{"*"}, "selector": selector}},
 		},
 		"adoption": {
 			good: values([]any{}, adopting(nil), adopting(map[string]any{"customKeyPatterns": nil, "allowClientKey": true})),
@@ -135,7 +141,8 @@ func platformFields() map[string]editedField {
 		"rateLimit.burst":             {good: values(int64(1), int64(20), int64(10000)), bad: []any{int64(0), int64(10001)}},
 		"driftCheckInterval":          {good: values("1m", "1h", "10000h"), bad: []any{"59s", "0s", "daily"}},
 		"caBundle": {
-			good: []edit{{value: "bm8gY2VydGlmaWNhdGU=", stops: true, mutes: true}}, bad: []any{"", "-----BEGIN"},
+			unset: edit{stops: true, mutes: true}, // the system does not know the simulator
+			good:  []edit{{value: "bm8gY2VydGlmaWNhdGU=", stops: true, mutes: true}}, bad: []any{"", "-----BEGIN"},
 		},
 		"timeout": {good: values("1s", "30s"), bad: []any{"999ms", "31s", "soon"}},
 	}

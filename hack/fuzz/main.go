@@ -30,8 +30,9 @@ func main() {
 	dir := flag.String("dir", "bin/campaigns", "where the summary is written, as fuzz.json")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, os.Stdout, *each, *dir, flag.Args()); err != nil {
+	err := run(ctx, os.Stdout, *each, *dir, flag.Args())
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "fuzz:", err)
 		os.Exit(1)
 	}
@@ -102,7 +103,7 @@ var (
 
 func fuzz(ctx context.Context, out io.Writer, pkg, target string, each time.Duration) (string, error) {
 	var text strings.Builder
-	cmd := exec.CommandContext(ctx, "go", "test", "-run=^$", "-fuzz=^"+target+"$", "-fuzztime="+each.String(), pkg) //nolint:gosec // the names come from this repository
+	cmd := exec.CommandContext(ctx, "go", "test", "-run=^$", "-fuzz=^"+target+"$", "-fuzztime="+each.String(), pkg)
 	cmd.Stdout, cmd.Stderr = io.MultiWriter(out, &text), io.MultiWriter(out, &text)
 	// An interrupted go test leaves no process behind.
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }

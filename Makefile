@@ -89,6 +89,11 @@ test: ## Run all tests with the race detector, on a real control plane
 	@assets="$$($(GO) run ./hack/controlplane)" || exit; \
 	KUBEBUILDER_ASSETS="$$assets" CGO_ENABLED=1 $(GO) test -race -timeout 15m -p 2 $(TESTFLAGS) $(PKG)
 
+.PHONY: campaign-fuzz
+campaign-fuzz: ## Run each fuzz target for FUZZ_FOR (30s), and sum up in bin/campaigns/fuzz.json
+	$(GO) run ./hack/fuzz -for $(FUZZ_FOR) -dir bin/campaigns ./sendforsign ./controllers
+FUZZ_FOR ?= 30s
+
 .PHONY: verify
 verify: ## Check that all generated files are committed, and that modules, format and code are clean
 	@$(MAKE) --no-print-directory generate

@@ -283,3 +283,27 @@ func TestARateLimitIsKept(t *testing.T) {
 	w.run(20 * time.Second)
 	w.wantReady(clients...)
 }
+
+// A refusal of the credentials may have any status, which must not be taken for an answer about a client.
+func TestRefusedCredentialsAreNoAnswerAboutAClient(t *testing.T) {
+	for name, answer := range map[string]sfstest.BadCredentials{
+		"404": sfstest.BadCredentials404, "400": sfstest.BadCredentials400, "200 with a code": sfstest.BadCredentials200,
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, sfstest.WithBehaviour(sfstest.Behaviour{BadCredentials: answer}))
+			c := w.newSfsClient("shop")
+			w.settle()
+			w.sim.RotateCredentials()
+			w.restart()
+			younger := w.newSfsClient("younger")
+			update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.FullName = "Another" })
+			w.run(20 * time.Minute)
+			w.wantCondition(c, v1alpha1.SyncedCondition, metav1.ConditionFalse, v1alpha1.CredentialsInvalidReason)
+			w.wantCondition(c, v1alpha1.TokenValidCondition, metav1.ConditionTrue, v1alpha1.CredentialsInvalidReason)
+			w.wantCondition(younger, v1alpha1.SyncedCondition, metav1.ConditionFalse, v1alpha1.CredentialsInvalidReason)
+			if n := w.sim.CountCalls("client", "create"); n != 1 {
+				t.Errorf("%d creates, want the 1 from before", n)
+			}
+		})
+	}
+}

@@ -96,20 +96,3 @@ func typeOf(condition any) string {
 	name, _ := c["type"].(string)
 	return name
 }
-
-// unlike tells where two portraits differ.
-func unlike(want, have string) string {
-	a, b := strings.Split(want, "\n"), strings.Split(have, "\n")
-	i := 0
-	for i < len(a) && i < len(b) && a[i] == b[i] {
-		i++
-	}
-	end := func(lines []string) string {
-		from, to := max(i-1, 0), min(i+4, len(lines))
-		if from >= to {
-			return "(nothing)"
-		}
-		return strings.Join(lines[from:to], " ")
-	}
-	return fmt.Sprintf("line %d: want %s\n    have %s", i+1, end(a), end(b))
-}

@@ -298,7 +298,7 @@ func TestAnEditedListOfPreviousTokensCostsNoToken(t *testing.T) {
 			second := w.valueOf(c)
 			update(w, w.secret("shop-sfs-token"), test.edit)
 			w.settle()
-			if held := w.secret("shop-sfs-token"); !isUntouched(digested(held)) {
+			if held := w.secret("shop-sfs-token"); !isUntouched(asCached(held)) {
 				t.Error("the Secret was not put right")
 			}
 			w.run(6 * time.Minute)
@@ -317,7 +317,7 @@ func TestAnEditedListOfPreviousTokensCostsNoToken(t *testing.T) {
 	}
 }
 
-func digested(s *corev1.Secret) *corev1.Secret {
+func asCached(s *corev1.Secret) *corev1.Secret {
 	s = s.DeepCopy()
 	_, _ = digestSecret(s)
 	return s

@@ -10,11 +10,11 @@ import (
 	"k8s.io/utils/clock"
 )
 
-// refusedCredentials says that SFS does not give a platform token for the API key and secret.
+// refusedCredentials says that SFS does not give a platform token for the API key and secret. It does not unwrap to the
+// answer: where SFS says so by a 404, that must not be taken for one about a client.
 type refusedCredentials struct{ cause error }
 
 func (r *refusedCredentials) Error() string { return "the credentials are refused: " + r.cause.Error() }
-func (r *refusedCredentials) Unwrap() error { return r.cause }
 
 // verdict is what SFS last said of the credentials. Credentials that were refused are tried again at a slow pace
 // however many tenants ask: many wrong attempts might lock the account.

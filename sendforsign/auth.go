@@ -17,6 +17,8 @@ type Auth struct {
 	named bool
 }
 
+const keyHeader = "X-Sendforsign-Key"
+
 // PlatformToken authenticates as the account, for calls on all of its clients.
 func PlatformToken(t Secret) Auth {
 	return Auth{secret: func() Secret { return t }, header: "Authorization", prefix: "Bearer ", named: true}
@@ -29,7 +31,7 @@ func ClientToken(t Secret) Auth {
 
 // APIKey authenticates with the API key of the account. User calls send the clientKey with it.
 func APIKey(k Secret) Auth {
-	return Auth{secret: func() Secret { return k }, header: "X-Sendforsign-Key", named: true}
+	return Auth{secret: func() Secret { return k }, header: keyHeader, named: true}
 }
 
 // clientKey returns what a user call says about whose users are meant.
@@ -39,6 +41,8 @@ func (a Auth) clientKey(key string) string {
 	}
 	return ""
 }
+
+func (a Auth) isAPIKey() bool { return a.header == keyHeader }
 
 func (a Auth) reveal() Secret {
 	if a.secret == nil {

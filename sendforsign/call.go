@@ -14,17 +14,15 @@ import (
 	"time"
 )
 
-// The bodies of answers are bounded, after decompression. A list holds all clients of an account on one page.
-const (
-	maxAnswer = 1 << 20
-	maxList   = 64 << 20
-)
+// maxAnswer bounds the bodies of answers, after decompression. Lists have a bound of their own.
+const maxAnswer = 1 << 20
 
 // The errors of answers never quote the answer.
 var (
 	errMalformed  = errors.New("answer is malformed")
 	errUnreadable = errors.New("answer could not be read")
 	errNoKey      = errors.New("answer holds no key")
+	errOddKey     = errors.New("answer holds a key in a form that is not known")
 )
 
 // call is one request. Its body is JSON that holds secrets in the clear: never print a call.
@@ -33,7 +31,7 @@ type call struct {
 	auth             *Auth // nil for the one call that needs none
 	body             any
 	secrets          []Secret // those in body
-	maxAnswer        int64
+	list             bool     // is asked for
 }
 
 // fail makes an error of the call that Status and Code do not explain.
@@ -71,6 +69,7 @@ func (a *API) do(ctx context.Context, c call) (*answer, error) {
 		}
 		secrets = append(secrets, c.auth.reveal())
 	}
+	secrets = a.sent.with(c, secrets)
 
 	resp, err := a.client.Do(req)
 	if err != nil {
@@ -86,22 +85,32 @@ func (a *API) do(ctx context.Context, c call) (*answer, error) {
 	defer resp.Body.Close()
 
 	if !isSuccess(resp.StatusCode) {
-		raw, _ := readBounded(resp.Body, maxAnswer) // the status tells the outcome, whatever the body
+		raw, _ := readBounded(resp.Body) // the status tells the outcome, whatever the body
 		return nil, c.refusal(resp, raw, secrets)
 	}
-	raw, err := readBounded(resp.Body, c.maxAnswer)
-	if err != nil {
-		return nil, c.fail(kindNoAnswer, resp.StatusCode, &cause{text: clean(err.Error(), secrets), err: err})
-	}
-	ans, err := decodeAnswer(raw)
+	ans, raw, err := c.read(resp.Body)
 	switch {
 	case ans.Code >= http.StatusBadRequest:
 		return nil, c.refusal(resp, raw, secrets)
+	case errors.Is(err, errUnreadable):
+		return nil, c.fail(kindNoAnswer, resp.StatusCode, &cause{text: clean(err.Error(), secrets), err: err})
 	case err != nil:
 		return nil, c.fail(kindNoAnswer, resp.StatusCode, err)
 	}
 	ans.status = resp.StatusCode
 	return &ans, nil
+}
+
+// read decodes the body of a success, and returns what of its text may say that it is none.
+func (c call) read(body io.Reader) (ans answer, raw []byte, err error) {
+	if c.list {
+		return decodeList(body)
+	}
+	if raw, err = readBounded(body); err != nil {
+		return answer{}, nil, err
+	}
+	ans, err = decodeAnswer(raw)
+	return ans, raw, err
 }
 
 // refusal is the error for an answer whose status or code is one.
@@ -122,14 +131,14 @@ func (c call) refusal(resp *http.Response, raw []byte, secrets []Secret) *Error 
 	return e
 }
 
-// readBounded reads to the end, so that the connection can be used again, unless that is beyond limit.
-func readBounded(r io.Reader, limit int64) ([]byte, error) {
-	raw, err := io.ReadAll(io.LimitReader(r, limit+1))
+// readBounded reads to the end, so that the connection can be used again, unless that is too far.
+func readBounded(r io.Reader) ([]byte, error) {
+	raw, err := io.ReadAll(io.LimitReader(r, maxAnswer+1))
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("%w: %w", errUnreadable, err)
-	case int64(len(raw)) > limit:
-		return nil, fmt.Errorf("%w: it is longer than %d bytes", errUnreadable, limit)
+	case len(raw) > maxAnswer:
+		return nil, fmt.Errorf("%w: it is longer than %d bytes", errUnreadable, maxAnswer)
 	}
 	return raw, nil
 }

@@ -2,6 +2,7 @@ package sendforsign
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -50,11 +51,10 @@ type clientRequest struct {
 
 func clientCall(auth Auth, action string, client any) call {
 	return call{
-		endpoint:  "client",
-		action:    action,
-		auth:      &auth,
-		body:      enclosed(clientRequest{Action: action, Client: client}),
-		maxAnswer: maxAnswer,
+		endpoint: "client",
+		action:   action,
+		auth:     &auth,
+		body:     enclosed(clientRequest{Action: action, Client: client}),
 	}
 }
 
@@ -68,8 +68,8 @@ func (a *API) CreateClient(ctx context.Context, auth Auth, f ClientFields) (Clie
 	if err != nil {
 		return Client{}, err
 	}
-	if ans.Client.ClientKey == "" {
-		return Client{}, c.fail(kindNoAnswer, ans.status, errNoKey)
+	if err := ans.Client.ClientKey.check(); err != nil {
+		return Client{}, c.fail(kindNoAnswer, ans.status, err)
 	}
 	return ans.Client.client(), nil
 }
@@ -81,8 +81,11 @@ func (a *API) ReadClient(ctx context.Context, auth Auth, q ClientQuery) (Client,
 	if err != nil {
 		return Client{}, err
 	}
-	if ans.Client.ClientKey == "" {
-		return Client{}, c.fail(kindAbsent, ans.status, errNoKey)
+	switch err := ans.Client.ClientKey.check(); {
+	case errors.Is(err, errNoKey):
+		return Client{}, c.fail(kindAbsent, ans.status, err)
+	case err != nil:
+		return Client{}, c.fail(kindNoAnswer, ans.status, err)
 	}
 	return ans.Client.client(), nil
 }
@@ -90,7 +93,7 @@ func (a *API) ReadClient(ctx context.Context, auth Auth, q ClientQuery) (Client,
 // ListClients returns all clients of the account: the API has no pages. Some servers may answer 404 where there are none.
 func (a *API) ListClients(ctx context.Context, auth Auth) ([]Client, error) {
 	c := clientCall(auth, "list", nil)
-	c.maxAnswer = maxList
+	c.list = true
 	ans, err := a.do(ctx, c)
 	if err != nil {
 		return nil, err
@@ -100,9 +103,6 @@ func (a *API) ListClients(ctx context.Context, auth Auth) ([]Client, error) {
 	}
 	clients := make([]Client, 0, len(ans.Clients.items))
 	for _, w := range ans.Clients.items {
-		if w.ClientKey == "" {
-			return nil, c.fail(kindNoAnswer, ans.status, errNoKey)
-		}
 		clients = append(clients, w.client())
 	}
 	return clients, nil

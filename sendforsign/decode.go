@@ -2,6 +2,7 @@ package sendforsign
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"math"
 	"strconv"
@@ -13,8 +14,18 @@ import (
 // values that matter: keys, tokens and their life.
 
 // maxTokenLife bounds expires_in. A longer life is cut to it: renewing once a day costs nothing, and believing an absurd
-// number would mean never to renew.
-const maxTokenLife = 24 * time.Hour
+// number would mean never to renew. A token of less than minTokenLife would be dead before anybody has it.
+const (
+	minTokenLife = time.Second
+	maxTokenLife = 24 * time.Hour
+)
+
+// What is longer is no token and no key: it would fit neither a header nor the places where keys are kept.
+const (
+	maxToken     = 16 << 10
+	maxTokenType = 32
+	maxKey       = 128
+)
 
 // answer is the body of a success, of any call.
 type answer struct {
@@ -45,14 +56,19 @@ func decodeAnswer(raw []byte) (answer, error) {
 // token returns the token of the answer, or false if there is none that can be used.
 func (a *answer) token() (Token, bool) {
 	life, ok := parseLife(a.ExpiresIn)
-	if !ok || a.AccessToken == "" || !isHeaderSafe(a.AccessToken) {
+	if !ok || a.AccessToken == "" || len(a.AccessToken) > maxToken || !isHeaderSafe(a.AccessToken) {
 		return Token{}, false
 	}
-	return Token{AccessToken: Secret(a.AccessToken), TokenType: string(a.TokenType), ExpiresIn: life}, true
+	// It is put before the token in headers.
+	kind := cmp.Or(string(a.TokenType), "Bearer")
+	if len(kind) > maxTokenType || !isHeaderSafe(kind) {
+		return Token{}, false
+	}
+	return Token{AccessToken: Secret(a.AccessToken), TokenType: kind, ExpiresIn: life}, true
 }
 
-// parseLife reads expires_in: seconds, as a number or a string, cut to maxTokenLife. Zero, less, and what is not a number
-// is no life: to guess one would be to hand out dead tokens.
+// parseLife reads expires_in: seconds, as a number or a string, cut to maxTokenLife. Less than minTokenLife and what is not
+// a number is no life: to guess one would be to hand out dead tokens.
 func parseLife(raw json.RawMessage) (time.Duration, bool) {
 	seconds, err := strconv.ParseFloat(strings.TrimSpace(unquote(raw)), 64)
 	if err != nil || math.IsNaN(seconds) || math.IsInf(seconds, 0) || seconds <= 0 {
@@ -62,7 +78,7 @@ func parseLife(raw json.RawMessage) (time.Duration, bool) {
 	if seconds < maxTokenLife.Seconds() {
 		life = time.Duration(seconds * float64(time.Second))
 	}
-	return life, life > 0
+	return life, life >= minTokenLife
 }
 
 // refusal is what an error answer says, if it is JSON at all. No field of it can fail to decode.
@@ -110,7 +126,7 @@ func (r refusal) isExpired2024() bool {
 
 // wireClient is a client, as every answer about one holds it: some with more fields, some with fewer.
 type wireClient struct {
-	ClientKey    text       `json:"clientKey"`
+	ClientKey    key        `json:"clientKey"`
 	FullName     text       `json:"fullname"`
 	Email        text       `json:"email"`
 	Organization text       `json:"organization"`
@@ -123,7 +139,7 @@ type wireClient struct {
 
 func (w wireClient) client() Client {
 	c := Client{
-		ClientKey:    string(w.ClientKey),
+		ClientKey:    w.ClientKey.value,
 		FullName:     string(w.FullName),
 		Email:        string(w.Email),
 		Organization: string(w.Organization),
@@ -133,14 +149,16 @@ func (w wireClient) client() Client {
 		ChangeTime:   w.ChangeTime.Time,
 	}
 	for _, u := range w.Users {
-		c.Users = append(c.Users, u.user())
+		if u.UserKey.value != "" { // without a key it is of no use, and no reason to lose the client
+			c.Users = append(c.Users, u.user())
+		}
 	}
 	return c
 }
 
 // wireUser is a user, as every answer about one holds it.
 type wireUser struct {
-	UserKey    text      `json:"userKey"`
+	UserKey    key       `json:"userKey"`
 	FullName   text      `json:"fullname"`
 	Email      text      `json:"email"`
 	CustomKey  text      `json:"customKey"`
@@ -151,7 +169,7 @@ type wireUser struct {
 
 func (w wireUser) user() User {
 	return User{
-		UserKey:    string(w.UserKey),
+		UserKey:    w.UserKey.value,
 		FullName:   string(w.FullName),
 		Email:      string(w.Email),
 		CustomKey:  string(w.CustomKey),
@@ -190,6 +208,47 @@ type text string
 
 func (t *text) UnmarshalJSON(raw []byte) error {
 	*t = text(unquote(raw))
+	return nil
+}
+
+// key names an object at the server. The vendor's keys are UUIDs; taken are letters, digits, "-", "_" and ".", in a string
+// or a number. What is present and something else is odd: it is neither used nor taken for absent, since an object whose
+// key cannot be read exists all the same.
+type key struct {
+	value string
+	odd   bool
+}
+
+func (k *key) UnmarshalJSON(raw []byte) error {
+	*k = key{value: unquote(raw)}
+	if raw[0] == '{' || raw[0] == '[' || raw[0] == 't' || raw[0] == 'f' || !isKey(k.value) {
+		*k = key{odd: true}
+	}
+	return nil
+}
+
+// isKey reports whether a text may stand for an object; an empty one stands for none.
+func isKey(s string) bool {
+	if len(s) > maxKey {
+		return false
+	}
+	for _, c := range []byte(s) {
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+		if !letter && (c < '0' || c > '9') && c != '-' && c != '_' && c != '.' {
+			return false
+		}
+	}
+	return true
+}
+
+// check returns what is wrong with the key of an answer that should hold one.
+func (k key) check() error {
+	switch {
+	case k.odd:
+		return errOddKey
+	case k.value == "":
+		return errNoKey
+	}
 	return nil
 }
 

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
+	"sync"
 )
 
 const redacted = "[redacted]"
@@ -59,6 +61,31 @@ func (c Credentials) MarshalJSON() ([]byte, error) { return json.Marshal(redacte
 
 // LogValue returns "[redacted]".
 func (c Credentials) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// maxRemembered is how many credentials are remembered: those of one account, and of a rotation or two.
+const maxRemembered = 8
+
+// remembered are the credentials of the account that were sent last. The server knows them, and may name them in an
+// answer to a call that did not carry them.
+type remembered struct {
+	mu      sync.Mutex
+	secrets []Secret
+}
+
+// with notes the credentials of the account that a call carries, and adds all that are remembered to its secrets.
+func (r *remembered) with(c call, secrets []Secret) []Secret {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c.auth == nil || c.auth.isAPIKey() {
+		for _, s := range secrets {
+			if !slices.Contains(r.secrets, s) {
+				r.secrets = append(r.secrets, s)
+			}
+		}
+		r.secrets = r.secrets[max(len(r.secrets)-maxRemembered, 0):]
+	}
+	return slices.Concat(secrets, r.secrets)
+}
 
 // scrub replaces every one of the secrets in text: servers and proxies like to echo what they refuse.
 func scrub(text string, secrets []Secret) string {

@@ -34,7 +34,7 @@ func enclosed(body any) any {
 
 // tokenCall is a call of the token endpoint. wrapped says whether the vendor's documentation wraps this one in "data".
 func (a *API) tokenCall(auth *Auth, r tokenRequest, wrapped bool, secrets ...Secret) call {
-	c := call{endpoint: "token", action: r.Action, auth: auth, body: r, secrets: secrets, maxAnswer: maxAnswer}
+	c := call{endpoint: "token", action: r.Action, auth: auth, body: r, secrets: secrets}
 	if a.envelope == EnvelopeWrapped || a.envelope == EnvelopeDocumented && wrapped {
 		c.body = enclosed(r)
 	}

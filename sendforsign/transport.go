@@ -72,7 +72,7 @@ func WithTransport(wrap func(http.RoundTripper) http.RoundTripper) Option {
 }
 
 // API is one Sendforsign server. It owns one keep-alive transport: make one per server and share it; it is safe for
-// concurrent use. It holds no credentials.
+// concurrent use. Of credentials it remembers the last few that it sent, only to keep them out of errors.
 type API struct {
 	base      string
 	client    *http.Client
@@ -80,6 +80,7 @@ type API struct {
 	timeout   time.Duration
 	userAgent string
 	envelope  Envelope
+	sent      *remembered // behind a pointer, which package fmt does not follow
 }
 
 // New returns a client of the API below baseURL, for example "https://api.sendforsign.com/api". The scheme must be https,
@@ -133,6 +134,7 @@ func New(baseURL string, opts ...Option) (*API, error) {
 		timeout:   o.timeout,
 		userAgent: o.userAgent,
 		envelope:  o.envelope,
+		sent:      &remembered{},
 	}, nil
 }
 

@@ -2,6 +2,7 @@ package sendforsign
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -43,11 +44,10 @@ type userRequest struct {
 
 func userCall(auth Auth, action, clientKey string, user any) call {
 	return call{
-		endpoint:  "user",
-		action:    action,
-		auth:      &auth,
-		body:      enclosed(userRequest{Action: action, ClientKey: auth.clientKey(clientKey), User: user}),
-		maxAnswer: maxAnswer,
+		endpoint: "user",
+		action:   action,
+		auth:     &auth,
+		body:     enclosed(userRequest{Action: action, ClientKey: auth.clientKey(clientKey), User: user}),
 	}
 }
 
@@ -58,8 +58,8 @@ func (a *API) CreateUser(ctx context.Context, auth Auth, clientKey string, f Use
 	if err != nil {
 		return User{}, err
 	}
-	if ans.User.UserKey == "" {
-		return User{}, c.fail(kindNoAnswer, ans.status, errNoKey)
+	if err := ans.User.UserKey.check(); err != nil {
+		return User{}, c.fail(kindNoAnswer, ans.status, err)
 	}
 	return ans.User.user(), nil
 }
@@ -71,8 +71,11 @@ func (a *API) ReadUser(ctx context.Context, auth Auth, clientKey string, q UserQ
 	if err != nil {
 		return User{}, err
 	}
-	if ans.User.UserKey == "" {
-		return User{}, c.fail(kindAbsent, ans.status, errNoKey)
+	switch err := ans.User.UserKey.check(); {
+	case errors.Is(err, errNoKey):
+		return User{}, c.fail(kindAbsent, ans.status, err)
+	case err != nil:
+		return User{}, c.fail(kindNoAnswer, ans.status, err)
 	}
 	return ans.User.user(), nil
 }
@@ -80,7 +83,7 @@ func (a *API) ReadUser(ctx context.Context, auth Auth, clientKey string, q UserQ
 // ListUsers returns all users of a client.
 func (a *API) ListUsers(ctx context.Context, auth Auth, clientKey string) ([]User, error) {
 	c := userCall(auth, "list", clientKey, nil)
-	c.maxAnswer = maxList
+	c.list = true
 	ans, err := a.do(ctx, c)
 	if err != nil {
 		return nil, err
@@ -90,9 +93,6 @@ func (a *API) ListUsers(ctx context.Context, auth Auth, clientKey string) ([]Use
 	}
 	users := make([]User, 0, len(ans.Users.items))
 	for _, w := range ans.Users.items {
-		if w.UserKey == "" {
-			return nil, c.fail(kindNoAnswer, ans.status, errNoKey)
-		}
 		users = append(users, w.user())
 	}
 	return users, nil

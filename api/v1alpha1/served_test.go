@@ -36,6 +36,7 @@ func TestDefaults(t *testing.T) {
 			want: map[string]any{
 				"spec.baseURL": v1alpha1.DefaultBaseURL, "spec.timeout": "15s",
 				"spec.allowedNamespaces": nil, "spec.token": nil, "spec.rateLimit": nil, "spec.caBundle": nil,
+				"spec.adoption": nil, "spec.nextCredentialsSecretRef": nil, "spec.driftCheckInterval": "10m",
 				"status.observedGeneration": int64(-1),
 			},
 		},
@@ -55,9 +56,21 @@ func TestDefaults(t *testing.T) {
 			want: map[string]any{
 				"spec.platformRef.name": "default", "spec.token.enabled": true, "spec.token.revocationPolicy": "OnDelete",
 				"spec.token.renewBefore": nil, "spec.token.secret": nil, "spec.secret": nil, "spec.suspend": nil,
-				"spec.fullName": nil, "spec.email": nil, "spec.organization": nil,
+				"spec.fullName": nil, "spec.email": nil, "spec.organization": nil, "spec.customKey": nil, "spec.clientKey": nil,
+				"spec.adoptionPolicy": "AdoptOrCreate", "spec.managementPolicy": "Manage", "spec.driftPolicy": "Correct",
+				"spec.deletionPolicy": "Retain", "spec.token.verification": "None", "spec.token.previousTokenGracePeriod": nil,
 				"status.observedGeneration": int64(-1),
 			},
+		},
+		"a platform with a rule of adoption": {
+			reason: "an item of a list that is kept in Git has no defaults, or it would differ from it for ever",
+			kind:   platformKind, mutate: adopting(adoptionRule(nil)),
+			want: map[string]any{"spec.adoption": []any{adoptionRule(nil)}},
+		},
+		"a client that revokes tokens when they are replaced": {
+			reason: "how long it waits is for the operator to say, who can change its mind",
+			kind:   clientKind, mutate: set("spec.token.revocationPolicy", "OnRotate"),
+			want: map[string]any{"spec.token.revocationPolicy": "OnRotate", "spec.token.previousTokenGracePeriod": nil},
 		},
 		"a client with an empty reference": {
 			reason: "its name has the same default",
@@ -74,6 +87,8 @@ func TestDefaults(t *testing.T) {
 			kind:   userKind, mutate: unchanged,
 			want: map[string]any{
 				"spec.default": false, "spec.secret": nil, "spec.suspend": nil, "status.observedGeneration": int64(-1),
+				"spec.customKey": nil, "spec.userKey": nil, "spec.adoptionPolicy": "AdoptOrCreate",
+				"spec.managementPolicy": "Manage", "spec.driftPolicy": "Correct", "spec.deletionPolicy": "Retain",
 			},
 		},
 	}
@@ -323,8 +338,8 @@ func TestColumns(t *testing.T) {
 		platformKind: {
 			path: "/apis/sendforsign.com/v1alpha1/sfsplatforms",
 			want: []column{
-				{"Name", "string", false}, {"Ready", "string", false}, {"Reason", "string", false}, {"Prefix", "string", false},
-				{"Age", "date", false}, {"URL", "string", true}, {"Message", "string", true},
+				{"Name", "string", false}, {"Ready", "string", false}, {"Reason", "string", false}, {"Clients", "integer", false},
+				{"Prefix", "string", false}, {"Age", "date", false}, {"URL", "string", true}, {"Message", "string", true},
 			},
 		},
 		clientKind: {
@@ -408,4 +423,37 @@ func getTable(t *testing.T, path string) metav1.Table {
 		t.Fatal(err)
 	}
 	return table
+}
+
+// Two resources that stand for one client at SFS are found by these fields, also by kubectl get --field-selector.
+func TestSelectableFields(t *testing.T) {
+	t.Parallel()
+	fields := map[string]map[string]string{
+		clientKind: {
+			"spec.platformRef.name": "selected", "spec.customKey": "selected-1", "spec.clientKey": "selected-2",
+			"status.clientKey": "selected-3",
+		},
+		userKind: {"spec.clientRef.name": "selected"},
+	}
+	for kind, paths := range fields {
+		for path, value := range paths {
+			o, other := newObject(kind), newObject(kind)
+			set(path, value)(o)
+			create(t, o)
+			create(t, other)
+			if strings.HasPrefix(path, "status.") {
+				set(path, value)(o)
+				if err := cluster.strict.Status().Update(t.Context(), o); err != nil {
+					t.Fatal(err)
+				}
+			}
+			list := &unstructured.UnstructuredList{}
+			list.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind(kind + "List"))
+			if err := cluster.strict.List(t.Context(), list, client.MatchingFields{path: value}); err != nil {
+				t.Errorf("%s can not be selected by %s: %v", kind, path, err)
+			} else if len(list.Items) != 1 || list.Items[0].GetName() != o.GetName() {
+				t.Errorf("%s by %s: got %d, want only %s", kind, path, len(list.Items), o.GetName())
+			}
+		}
+	}
 }

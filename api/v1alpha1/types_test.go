@@ -79,6 +79,28 @@ func TestSuspension(t *testing.T) {
 	}
 }
 
+func TestWhoNamesItsClientIsKnown(t *testing.T) {
+	t.Parallel()
+	for spec, want := range map[v1alpha1.SfsClientSpec]bool{
+		{}: false, {FullName: "Globex"}: false, {CustomKey: "crm-1"}: true, {ClientKey: "key-1"}: true,
+	} {
+		if got := (&v1alpha1.SfsClient{Spec: spec}).NamesItsClient(); got != want {
+			t.Errorf("%+v: got %t, want %t", spec, got, want)
+		}
+	}
+}
+
+func TestObservation(t *testing.T) {
+	t.Parallel()
+	for policy, want := range map[v1alpha1.ManagementPolicy]bool{"": false, "Manage": false, "Observe": true} {
+		c := v1alpha1.SfsClient{Spec: v1alpha1.SfsClientSpec{ManagementPolicy: policy}}
+		u := v1alpha1.SfsClientUser{Spec: v1alpha1.SfsClientUserSpec{ManagementPolicy: policy}}
+		if c.IsObserved() != want || u.IsObserved() != want {
+			t.Errorf("%q: a client is %t, a user %t, want %t", policy, c.IsObserved(), u.IsObserved(), want)
+		}
+	}
+}
+
 // Applications, manifests in Git and buttons are written against these words: to change one breaks them.
 func TestPublicWords(t *testing.T) {
 	t.Parallel()
@@ -106,11 +128,14 @@ func TestPublicWords(t *testing.T) {
 		{v1alpha1.ExpiresAtAnnotation, "sendforsign.com/expires-at"},
 		{v1alpha1.RenewHandledAnnotation, "sendforsign.com/renew-handled"},
 		{v1alpha1.TokenHashAnnotation, "sendforsign.com/token-hash"},
-		{v1alpha1.KeyPreviousTokens, "previousTokens"},
 		{v1alpha1.RevokeRequestedAtAnnotation, "sendforsign.com/revoke-requested-at"},
 		{v1alpha1.RevokeHandledAnnotation, "sendforsign.com/revoke-handled"},
 		{v1alpha1.PlatformRevokeHandledAnnotation, "sendforsign.com/platform-revoke-handled"},
 		{v1alpha1.RevokePreviousAtAnnotation, "sendforsign.com/revoke-previous-at"},
+		{v1alpha1.KeyPreviousTokens, "previousTokens"},
+		{v1alpha1.OwnerLabel, "sendforsign.com/owner-uid"},
+		{v1alpha1.RetireFinalizer, "sendforsign.com/retire"},
+		{v1alpha1.InUseFinalizer, "sendforsign.com/in-use"},
 	} {
 		if word.got != word.want {
 			t.Errorf("got %q, want %q", word.got, word.want)

@@ -1,0 +1,214 @@
+// Copyright The sfs-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/util/yaml"
+)
+
+// editedField is what is done to one field of a spec: it is set to each of the good values, to the bad ones, and taken away.
+type editedField struct {
+	good []edit
+	// bad is refused whatever else the spec says.
+	bad []any
+	// fixed fields are immutable: good values are refused for a resource that is there.
+	fixed bool
+	// required: it can not be taken away.
+	required bool
+	// unset is what it means to take it away, where that is no good value.
+	unset edit
+	// kept: it is not to be taken away, since the default leads out of this world.
+	kept bool
+}
+
+// edit is one value of a field.
+type edit struct {
+	value any
+	// with are other fields that must be set in the same request; nil takes one away.
+	with map[string]any
+	// stops: with it the resources need not be Ready.
+	stops bool
+	// mutes: what the spec asks for is not, or need not be, carried out at SFS.
+	mutes bool
+}
+
+func values(all ...any) []edit {
+	edits := make([]edit, len(all))
+	for i, v := range all {
+		edits[i] = edit{value: v}
+	}
+	return edits
+}
+
+func long(n int) string { return strings.Repeat("a", n) }
+
+var rotating = map[string]any{"token.revocationPolicy": "OnRotate"}
+
+// personFields are those that clients and users have in common.
+func personFields() map[string]editedField {
+	return map[string]editedField{
+		"fullName": {good: values("Globex", "X", strings.Repeat("é", 256)), bad: []any{"", long(257), int64(7)}},
+		"email": {
+			good: values("b@globex.example", "a@b", long(242)+"@example.com"),
+			bad:  []any{"", "globex", "a@b@c", "a b@c", long(243) + "@example.com"},
+		},
+		"customKey":        {fixed: true, good: values("crm-1"), bad: []any{"", "a b", "é", long(257)}},
+		"adoptionPolicy":   {good: values("AdoptOrCreate", "Adopt", "Create"), bad: []any{"", "adopt", true}},
+		"managementPolicy": {good: []edit{{value: "Manage"}, {value: "Observe", stops: true, mutes: true}}, bad: []any{"", "Ignore"}},
+		"driftPolicy":      {good: values("Correct", "Report"), bad: []any{"", "None"}},
+		"deletionPolicy":   {good: values("Retain", "Retire"), bad: []any{"", "Delete"}},
+		"secret.name":      {good: values("keys", "k", long(253)), bad: []any{"", "Keys", "a/b", long(254)}},
+		"suspend":          {good: []edit{{value: true, stops: true, mutes: true}, {value: false}}, bad: []any{"true"}},
+	}
+}
+
+// editedFields are all fields of the specs, by kind. TestEveryFieldIsEdited compares them with the schema.
+func editedFields() map[string]map[string]editedField {
+	client := map[string]editedField{
+		"platformRef.name": {fixed: true, good: values("another"), bad: []any{"", long(254)}},
+		"organization":     {good: values("Globex Ltd", "X", long(256)), bad: []any{"", long(257)}},
+		"clientKey":        {fixed: true, good: values("key-1"), bad: []any{"", "a/b", "a b", long(129)}},
+		"token.enabled":    {good: values(true, false), bad: []any{"no"}},
+		"token.renewBefore": {
+			good: values("3m", "10m", "25m", "1000h"), bad: []any{"179s", "-1h", "soon", "1d", int64(600)},
+		},
+		"token.revocationPolicy": {good: values("OnDelete", "Never", "OnRotate"), bad: []any{"", "Always"}},
+		"token.previousTokenGracePeriod": {
+			good: []edit{{value: "3m", with: rotating}, {value: "10m", with: rotating}, {value: "24h", with: rotating}},
+			bad:  []any{"179s", "0s", "soon"},
+		},
+		"token.verification": {good: values("None", "Probe"), bad: []any{"", "Always"}},
+		"token.secret.name":  {good: values("token", "t", long(253)), bad: []any{"", "Token", "a_b", long(254)}},
+	}
+	maps.Copy(client, personFields())
+	user := map[string]editedField{
+		"clientRef.name": {fixed: true, required: true, good: values("another"), bad: []any{"", long(254)}},
+		"default":        {fixed: true, good: values(true), bad: []any{"yes"}},
+		"userKey":        {fixed: true, good: values("key-1"), bad: []any{"", "a/b", long(129)}},
+	}
+	maps.Copy(user, personFields())
+	return map[string]map[string]editedField{platformKind: platformFields(), clientKind: client, userKind: user}
+}
+
+func platformFields() map[string]editedField {
+	adopting := func(change map[string]any) []any {
+		rule := map[string]any{"name": "crm", "namespaces": []any{"*"}, "customKeyPatterns": []any{"crm-*"}}
+		maps.Copy(rule, change)
+		maps.DeleteFunc(rule, func(_ string, v any) bool { return v == nil })
+		return []any{rule}
+	}
+	byName := func(names ...any) any { return map[string]any{"names": names} }
+	selector := map[string]any{"matchLabels": map[string]any{"sfs": "no"}}
+	return map[string]editedField{
+		"baseURL": {
+			kept: true,
+			good: []edit{{value: "https://127.0.0.1:1/api", stops: true, mutes: true}},
+			bad:  []any{"", "http://sfs.example.com", "https://", "https://a:b@c", "https://a/?b"},
+		},
+		"credentialsSecretRef.name": {
+			required: true, good: []edit{{value: "missing", stops: true, mutes: true}}, bad: []any{"", "a/b", long(254)},
+		},
+		// The Secret that it names is not there.
+		"nextCredentialsSecretRef.name": {good: []edit{{value: "missing", stops: true}, {value: "credentials", stops: true}}, bad: []any{"", "a/b"}},
+		"customKeyPrefix":               {fixed: true, required: true, good: values("other"), bad: []any{"", "A", "a/b", long(64)}},
+		"allowedNamespaces": {
+			good: []edit{
+				{value: byName("*")}, {value: byName("another"), stops: true, mutes: true},
+				{value: map[string]any{"selector": selector}, stops: true, mutes: true},
+				// An empty selector fits all.
+				{value: map[string]any{"selector": map[string]any{}}},
+			},
+			unset: edit{stops: true, mutes: true}, // none is served
+			bad:   []any{map[string]any{}, byName(), byName(""), byName("a", "a"), map[string]any{"names": []any{"*"}, "selector": selector}},
+		},
+		"adoption": {
+			good: values([]any{}, adopting(nil), adopting(map[string]any{"customKeyPatterns": nil, "allowClientKey": true})),
+			bad: []any{
+				adopting(map[string]any{"name": nil}), adopting(map[string]any{"namespaces": nil}),
+				adopting(map[string]any{"customKeyPatterns": nil}), append(adopting(nil), adopting(nil)...),
+			},
+		},
+		"token.renewBefore":           {good: values("3m", "15m"), bad: []any{"1m", "soon"}},
+		"rateLimit.requestsPerSecond": {good: values(int64(1), int64(10), int64(10000)), bad: []any{int64(0), int64(10001), "10"}},
+		"rateLimit.burst":             {good: values(int64(1), int64(20), int64(10000)), bad: []any{int64(0), int64(10001)}},
+		"driftCheckInterval":          {good: values("1m", "1h", "10000h"), bad: []any{"59s", "0s", "daily"}},
+		"caBundle": {
+			unset: edit{stops: true, mutes: true}, // the system does not know the simulator
+			good:  []edit{{value: "bm8gY2VydGlmaWNhdGU=", stops: true, mutes: true}}, bad: []any{"", "-----BEGIN"},
+		},
+		"timeout": {good: values("1s", "30s"), bad: []any{"999ms", "31s", "soon"}},
+	}
+}
+
+// TestEveryFieldIsEdited fails when a spec gets a field to which nothing is done here.
+func TestEveryFieldIsEdited(t *testing.T) {
+	edited := editedFields()
+	for _, file := range []string{"sfsplatforms", "sfsclients", "sfsclientusers"} {
+		kind, leaves := specFields(t, file)
+		for _, path := range leaves {
+			if !slices.ContainsFunc(slices.Collect(maps.Keys(edited[kind])), func(known string) bool {
+				return path == known || strings.HasPrefix(path, known+".")
+			}) {
+				t.Errorf("%s: nobody edits spec.%s; see editedFields", kind, path)
+			}
+		}
+		for path, field := range edited[kind] {
+			if !slices.ContainsFunc(leaves, func(leaf string) bool { return leaf == path || strings.HasPrefix(leaf, path+".") }) {
+				t.Errorf("%s has no field spec.%s", kind, path)
+			}
+			if len(field.good) == 0 || len(field.bad) == 0 {
+				t.Errorf("%s spec.%s needs good and bad values", kind, path)
+			}
+		}
+	}
+}
+
+// specFields reads the kind of a CRD, and the paths of the fields of its spec. A list counts as one field.
+func specFields(t *testing.T, plural string) (kind string, leaves []string) {
+	t.Helper()
+	type node struct {
+		Properties map[string]any `json:"properties"`
+	}
+	var crd struct {
+		Spec struct {
+			Names    struct{ Kind string }
+			Versions []struct {
+				Schema struct {
+					Root node `json:"openAPIV3Schema"`
+				}
+			}
+		}
+	}
+	raw, err := os.ReadFile(filepath.Join("..", "config", "crd", "bases", "sendforsign.com_"+plural+".yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal(raw, &crd); err != nil {
+		t.Fatal(err)
+	}
+	var collect func(path string, properties map[string]any)
+	collect = func(path string, properties map[string]any) {
+		for name, child := range properties {
+			below, deeper := child.(map[string]any)["properties"].(map[string]any)
+			if at := strings.TrimPrefix(path+"."+name, "."); deeper {
+				collect(at, below)
+			} else {
+				leaves = append(leaves, at)
+			}
+		}
+	}
+	spec := crd.Spec.Versions[0].Schema.Root.Properties["spec"].(map[string]any)
+	collect("", spec["properties"].(map[string]any))
+	if len(leaves) == 0 {
+		t.Fatalf("no field is found in the CRD of %s", plural)
+	}
+	return crd.Spec.Names.Kind, leaves
+}

@@ -68,7 +68,7 @@ func (p plan) behaviour() sfstest.Behaviour {
 			return q.mode.behaviour
 		}
 	}
-	return sfstest.Behaviour{}
+	return p.workload.behaviour
 }
 
 const (
@@ -152,7 +152,7 @@ func (r *record) remember(w *world, effectsBefore int, writesBefore map[string]i
 	}
 	customKeys := map[string]string{}
 	for _, c := range w.sim.Clients() {
-		key := strings.ReplaceAll(c.CustomKey, w.namespace, "tenants")
+		key := retiredAt.ReplaceAllString(strings.ReplaceAll(c.CustomKey, w.namespace, "tenants"), "#retired")
 		customKeys[c.ClientKey] = key
 		r.living[key] += w.sim.LiveTokens(c.ClientKey)
 	}

@@ -46,11 +46,15 @@ func portrait(w *world) string {
 	return masked
 }
 
+// retiredAt is the end of a customKey that was retired.
+var retiredAt = regexp.MustCompile(`#retired-\d{8}T\d{6}Z`)
+
 var masks = []struct {
 	what *regexp.Regexp
 	by   string
 }{
 	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`), "(time)"},
+	{retiredAt, "#retired"},
 	{regexp.MustCompile(`\b[0-9a-f]{32}\b`), "(hash)"},
 	{regexp.MustCompile(regexp.QuoteMeta(sfstest.CanaryPrefix) + `[A-Z0-9-]+`), "(secret)"},
 	{regexp.MustCompile(`(?i)((?:credentialsR|/r|")evision": "?)\d+`), "${1}(number)"},

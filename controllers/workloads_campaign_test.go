@@ -11,6 +11,8 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/sendforsign"
+	"github.com/sendforsign/sfs-operator/sendforsign/sfstest"
 )
 
 // workload is something that users want of the operator.
@@ -24,6 +26,10 @@ type workload struct {
 	action func(w *world)
 	// gap is how long an application may be without a token where the action takes it away and something goes wrong.
 	gap time.Duration
+	// rotates: tokens that were replaced are revoked, which takes another write and two reads of their Secret.
+	rotates bool
+	// behaviour of SFS that the workload is about.
+	behaviour sfstest.Behaviour
 }
 
 // workloads of the campaigns. All resources have the names shop, jane (a user of it) and boss (its default user), so that
@@ -118,6 +124,58 @@ var workloads = []*workload{
 		update(w, w.shop(), func(c *v1alpha1.SfsClient) { c.Spec.Suspend = true })
 		w.run(30 * time.Second)
 		update(w, w.shop(), func(c *v1alpha1.SfsClient) { c.Spec.Suspend, c.Spec.FullName = false, "Jane Roe" })
+	}},
+	{name: "adopted", setup: func(w *world) {
+		w.adopting(w.legacyRule())
+		w.atSFS(sendforsign.ClientFields{CustomKey: "legacy-7", FullName: "Old Name"})
+	}, action: func(w *world) {
+		w.newSfsClient("shop", named("legacy-7"), called("Jane"))
+	}},
+	{name: "made-under-a-given-key", setup: func(w *world) { w.adopting(w.legacyRule()) }, action: func(w *world) {
+		w.newSfsClient("shop", named("legacy-7"))
+	}},
+	{name: "imported", setup: func(w *world) { w.adopting(w.legacyRule()) }, action: func(w *world) {
+		key := w.atSFS(sendforsign.ClientFields{CustomKey: "legacy-7", FullName: "Old Name"})
+		w.newSfsClient("shop", imported(key), called("Jane"))
+		w.newSfsClientUser("jane", "shop")
+	}},
+	{name: "retired-and-recreated", setup: func(w *world) {
+		w.newSfsClient("shop", retiring)
+		w.newSfsClientUser("jane", "shop", func(u *v1alpha1.SfsClientUser) { u.Spec.DeletionPolicy = v1alpha1.DeletionPolicyRetire })
+	}, action: func(w *world) {
+		w.delete(w.user("jane"))
+		w.run(90 * time.Second)
+		w.delete(w.shop())
+	}},
+	{name: "drift", setup: func(w *world) {
+		w.newTenant()
+		w.run(9 * time.Minute)
+	}, action: func(w *world) {
+		shop := w.shop()
+		w.reload(shop)
+		w.somebodyElse(shop.Status.ClientKey, sendforsign.ClientFields{FullName: "Hijacked", CustomKey: "mine-now"})
+	}},
+	{name: "rotation-with-revocation", setup: func(w *world) { w.newSfsClient("shop", onRotate) }, action: func(w *world) {
+		w.annotate(v1alpha1.RenewRequestedAtAnnotation, "now")
+	}, rotates: true},
+	{name: "rotation-where-one-token-lives", setup: func(w *world) { w.newShop() }, action: func(w *world) {
+		w.annotate(v1alpha1.RenewRequestedAtAnnotation, "now")
+	}, behaviour: sfstest.Behaviour{Renewal: sfstest.RenewalRevokes}, gap: time.Minute},
+	{name: "revocation-requested", setup: func(w *world) { w.newShop() }, action: func(w *world) {
+		w.annotate(v1alpha1.RevokeRequestedAtAnnotation, "now")
+	}, rotates: true},
+	{name: "revocation-of-all-requested", setup: func(w *world) {
+		w.newShop()
+		w.newSfsClient("mall")
+	}, action: func(w *world) { annotate(w, w.sfsPlatform(), v1alpha1.RevokeRequestedAtAnnotation, "now") }, rotates: true},
+	{name: "next-credentials", setup: func(w *world) { w.newTenant() }, action: func(w *world) {
+		w.create(w.pair("next", w.sim.RotateCredentials()))
+		w.nameNext("next")
+	}},
+	{name: "deleted-all-at-once", setup: (*world).newTenant, action: func(w *world) {
+		for _, o := range []object{w.sfsPlatform(), w.user("jane"), w.shop(), w.user("boss")} {
+			w.delete(o)
+		}
 	}},
 }
 

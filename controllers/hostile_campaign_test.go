@@ -33,7 +33,7 @@ func TestCampaignHostileAnswers(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(20)) // so that what is measured is mostly in use
 	elsewhere := newTrap(t)
 	chance := rand.New(rand.NewPCG(c.Seed, 0))
-	const sample = 3                           // of the answers to each request
+	const sample = 3 // of the answers to each request
 	for _, s := range hostileSites {
 		t.Run(s.name, func(t *testing.T) {
 			answers := hostileAnswers(s, elsewhere.url)

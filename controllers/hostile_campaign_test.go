@@ -109,7 +109,7 @@ var hostileSites = []hostileSite{
 			annotate(w, c, v1alpha1.RenewRequestedAtAnnotation, fmt.Sprint("turn ", turn))
 		},
 	},
-	{name: "client lookup", endpoint: "client", action: "read", fresh: true, answer: clientAnswer, essential: []string{"clientKey"}},
+	{name: "client lookup", endpoint: "client", action: "read", fresh: true, again: true, answer: clientAnswer, essential: []string{"clientKey"}},
 	{name: "client list", endpoint: "client", action: "list", fresh: true, again: true, answer: `{"clients":[{"clientKey":"%s"}],"code":"200"}`, essential: []string{"clientKey", "clients"}},
 	{name: "client create", endpoint: "client", action: "create", fresh: true, answer: clientAnswer, essential: []string{"clientKey", "client"}},
 	{

@@ -1,16 +1,11 @@
 // Copyright The sfs-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package localcluster
 
-import (
-	"os"
-	"syscall"
-)
+import "syscall"
 
 // ownGroup also has the process end if this one is killed, and thus can not stop it.
 func ownGroup() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 }
-
-func terminate(p *os.Process) error { return p.Signal(syscall.SIGTERM) }

@@ -89,6 +89,22 @@ test: ## Run all tests with the race detector, on a real control plane
 	@assets="$$($(GO) run ./hack/controlplane)" || exit; \
 	KUBEBUILDER_ASSETS="$$assets" CGO_ENABLED=1 $(GO) test -race -timeout 15m -p 2 $(TESTFLAGS) $(PKG)
 
+# A campaign is a test that tries one promise at very many points: of each, its package and its name.
+CAMPAIGNS := processes control-plane git restart
+TEST_processes := ./test TestTwoProcesses
+TEST_control-plane := ./test TestControlPlaneAway
+TEST_git := ./test TestGitIsEnough
+TEST_restart := ./test TestRestartIsFree
+
+.PHONY: campaigns
+campaigns: $(CAMPAIGNS:%=campaign-%) ## Run all campaigns whole, or one by its name, such as campaign-restart
+
+.PHONY: $(CAMPAIGNS:%=campaign-%)
+$(CAMPAIGNS:%=campaign-%): campaign-%:
+	@assets="$$($(GO) run ./hack/controlplane)" || exit; \
+	KUBEBUILDER_ASSETS="$$assets" CAMPAIGN=full CAMPAIGN_DIR='$(CURDIR)/bin/campaigns' \
+		$(GO) test -count=1 -v -timeout 60m -run '^$(word 2,$(TEST_$*))$$' $(word 1,$(TEST_$*))
+
 .PHONY: verify
 verify: ## Check that all generated files are committed, and that modules, format and code are clean
 	@$(MAKE) --no-print-directory generate

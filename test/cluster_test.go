@@ -98,7 +98,7 @@ func (c *cluster) broken(format string, args ...any) {
 func (c *cluster) create(objects ...client.Object) {
 	c.t.Helper()
 	for _, o := range objects {
-		c.await(time.Minute, "the control plane to take "+o.GetName(), func(ctx context.Context) string {
+		c.await(3*time.Minute, "the control plane to take "+o.GetName(), func(ctx context.Context) string {
 			if err := c.plane.Client.Create(ctx, o); client.IgnoreAlreadyExists(err) != nil {
 				return err.Error()
 			}
@@ -148,10 +148,14 @@ func (c *cluster) await(limit time.Duration, what string, missing func(context.C
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(c.t.Context(), limit)
 	defer cancel()
+	lack := ""
 	for {
-		lack := missing(ctx)
-		if lack == "" {
+		now := missing(ctx)
+		if now == "" {
 			return
+		}
+		if lack == "" || ctx.Err() == nil {
+			lack = now // and not that the time is over
 		}
 		select {
 		case <-ctx.Done():

@@ -160,12 +160,12 @@ func twoProcesses(t *testing.T, of *campaign.Campaign, blows []blow) {
 	c.judgeSecrecy()
 }
 
-// strike hits the leader, and calls done when it is over. It returns whether there was one: the call may be the last of one
-// that another blow has hit already.
+// strike hits the leader, and calls done when it is over. It returns whether it did: the call may be the last of one that
+// another blow has hit already, and where all stand still, nobody can take over.
 func (r *replicas) strike(b blow, done func()) bool {
 	ctx := context.WithoutCancel(r.t.Context())
 	leader := r.leader(ctx)
-	if leader == nil {
+	if leader == nil || b.how == "freeze" && r.someFrozen() {
 		done()
 		return false
 	}

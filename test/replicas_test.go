@@ -6,6 +6,8 @@ package test
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -113,6 +115,12 @@ func (r *replicas) awake() []*localcluster.Operator {
 		}
 	}
 	return awake
+}
+
+func (r *replicas) someFrozen() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Contains(slices.Collect(maps.Values(r.running)), true)
 }
 
 // leader is the one that works, or nil.

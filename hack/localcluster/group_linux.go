@@ -5,7 +5,8 @@ package localcluster
 
 import "syscall"
 
-// ownGroup also has the process end if this one is killed, and thus can not stop it.
+// ownGroup also has the process killed if this one is killed, and thus can not stop it. The gentler signal does not do:
+// kube-apiserver goes on for long when etcd has gone before it.
 func ownGroup() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }

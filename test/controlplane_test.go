@@ -111,7 +111,7 @@ func controlPlaneAway(t *testing.T, of *campaign.Campaign, o outage) {
 		lease = "--leader-election-lease-duration=10m"
 	}
 	operators := c.deploy(1, lease)
-	c.await(time.Minute, "all to be Ready", c.unready(renewable, 0))
+	c.await(3*time.Minute, "all to be Ready", c.unready(renewable, 0)) // a busy machine may cost the lease, and a create its answer
 
 	// No token is given before all have been asked for, so that all of them are wanted when the outage begins.
 	asked, gone := make(chan struct{}), make(chan struct{})

@@ -111,8 +111,8 @@ func TestTwoProcesses(t *testing.T) {
 }
 
 func twoProcesses(t *testing.T, of *campaign.Campaign, blows []blow) {
-	// Renewed after 20 s, and used until they are 24 s old.
-	sim := newSimulator(t, sfstest.WithTokenLifetime(30*time.Second))
+	// Renewed after 12 to 24 s, since a token that lives so short is renewed when a fifth of its life is over.
+	sim := newSimulator(t, sfstest.WithTokenLifetime(2*time.Minute))
 	c := newCluster(t, of, strings.Trim(fmt.Sprint(blows), "[]"), sim)
 	c.create(c.platform()...)
 	operators := c.deploy(2, leaseDuration)

@@ -34,7 +34,7 @@ import (
 const controllers = "garbage-collector-controller,namespace-controller,serviceaccount-controller,clusterrole-aggregation-controller"
 
 // startTimeout is how long a part of the control plane may take to start on a machine that is busy.
-const startTimeout = time.Minute
+const startTimeout = 2 * time.Minute
 
 // ControlPlane is Kubernetes without nodes.
 type ControlPlane struct {
@@ -116,7 +116,8 @@ func (p *ControlPlane) describeAPIServer(address string) (Program, error) {
 		QPS:             1000, Burst: 2000, // a test may be in a hurry
 	}
 	return Program{
-		Name: "kube-apiserver", Path: filepath.Join(p.assets, "kube-apiserver"), Grace: 40 * time.Second, Rude: true,
+		Name: "kube-apiserver", Path: filepath.Join(p.assets, "kube-apiserver"), Rude: true,
+		Grace: 90 * time.Second, // it gives those who watch a minute to go
 		Args: []string{
 			"--etcd-servers=" + p.EtcdURL, "--bind-address=" + host, "--secure-port=" + port, "--cert-dir=" + dir,
 			"--authorization-mode=RBAC", "--token-auth-file=" + users, "--allow-privileged=true",

@@ -139,6 +139,9 @@ func (p *ControlPlane) StartAPIServer(ctx context.Context) (err error) {
 		if p.Client == nil && p.connect() != nil {
 			return false // It has not made its certificate yet.
 		}
+		// A request that came too early may never be answered.
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
 		return p.ready.Get().AbsPath("/readyz").Do(ctx).Error() == nil
 	})
 }

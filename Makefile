@@ -89,8 +89,31 @@ test: ## Run all tests with the race detector, on a real control plane
 	@assets="$$($(GO) run ./hack/controlplane)" || exit; \
 	KUBEBUILDER_ASSETS="$$assets" CGO_ENABLED=1 $(GO) test -race -timeout 15m -p 2 $(TESTFLAGS) $(PKG)
 
+# A campaign is a test that tries one promise at very many points: of each, its package and its name.
+CAMPAIGNS := crash faults stale pairs clock hostile edits processes control-plane git restart
+TEST_crash := ./controllers TestCampaignCrash
+TEST_faults := ./controllers TestCampaignFaults
+TEST_stale := ./controllers TestCampaignStale
+TEST_pairs := ./controllers TestCampaignPairs
+TEST_clock := ./controllers TestCampaignClock
+TEST_hostile := ./controllers TestCampaignHostileAnswers
+TEST_edits := ./controllers TestCampaignSpecEdits
+TEST_processes := ./test TestTwoProcesses
+TEST_control-plane := ./test TestControlPlaneAway
+TEST_git := ./test TestGitIsEnough
+TEST_restart := ./test TestRestartIsFree
+
+.PHONY: campaigns
+campaigns: $(CAMPAIGNS:%=campaign-%) campaign-fuzz ## Run all campaigns whole, or one by its name, such as campaign-crash
+
+.PHONY: $(CAMPAIGNS:%=campaign-%)
+$(CAMPAIGNS:%=campaign-%): campaign-%:
+	@assets="$$($(GO) run ./hack/controlplane)" || exit; \
+	KUBEBUILDER_ASSETS="$$assets" CAMPAIGN=full CAMPAIGN_DIR='$(CURDIR)/bin/campaigns' \
+		$(GO) test -count=1 -v -timeout 3h -run '^$(word 2,$(TEST_$*))$$' $(word 1,$(TEST_$*))
+
 .PHONY: campaign-fuzz
-campaign-fuzz: ## Run each fuzz target for FUZZ_FOR (30s), and sum up in bin/campaigns/fuzz.json
+campaign-fuzz: ## Run each fuzz target for FUZZ_FOR (30s)
 	$(GO) run ./hack/fuzz -for $(FUZZ_FOR) -dir bin/campaigns ./sendforsign ./controllers
 FUZZ_FOR ?= 30s
 

@@ -22,6 +22,9 @@ import (
 	"runtime"
 	"syscall"
 	"time"
+
+	"github.com/sendforsign/sfs-operator/hack/localcluster"
+	"github.com/sendforsign/sfs-operator/sendforsign/sfstest"
 )
 
 const (
@@ -76,12 +79,12 @@ func run(ctx context.Context, out *output) (err error) {
 	if err != nil {
 		return err
 	}
-	w, err := newWorkspace()
+	w, err := localcluster.NewWorkspace("sfs-demo-")
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, w.clean(err != nil)) }()
-	if err := w.collectLogs(); err != nil {
+	defer func() { err = errors.Join(err, w.Close(err != nil)) }()
+	if err := collectLogs(w); err != nil {
 		return err
 	}
 
@@ -99,20 +102,20 @@ func run(ctx context.Context, out *output) (err error) {
 }
 
 // start brings up one part after the other. What it pushes on running is stopped in reverse order, whatever comes.
-func start(ctx context.Context, s settings, w *workspace, running *stack, out *output) (*show, error) {
+func start(ctx context.Context, s settings, w *localcluster.Workspace, running *stack, out *output) (*show, error) {
 	out.step("Starting etcd and kube-apiserver")
-	plane, stop, err := startControlPlane(w, s.assets)
+	plane, err := localcluster.StartControlPlane(ctx, w, s.assets)
 	if err != nil {
 		return nil, err
 	}
-	running.push(stop)
+	running.push(plane.Stop)
 
 	out.step("Starting kube-controller-manager")
-	controllerManager, err := plane.startControllerManager(ctx, w)
+	controllerManager, err := plane.StartControllerManager(ctx)
 	if err != nil {
 		return nil, err
 	}
-	running.push(controllerManager.stop)
+	running.push(controllerManager.Stop)
 
 	out.step("Starting a simulator of Sendforsign, whose tokens live for %s", tokenLifetime)
 	sim, stop, err := startSimulator()
@@ -121,21 +124,21 @@ func start(ctx context.Context, s settings, w *workspace, running *stack, out *o
 	}
 	running.push(stop)
 
-	out.step("Installing config/crd, config/rbac and the namespace %s", operatorNamespace)
-	if err := plane.install(ctx); err != nil {
+	out.step("Installing config/crd, config/rbac and the namespace %s", localcluster.OperatorNamespace)
+	if err := plane.Install(ctx, "."); err != nil {
 		return nil, err
 	}
-	if err := plane.waitForControllerManager(ctx); err != nil {
+	if err := plane.AwaitControllerManager(ctx, controllerManager); err != nil {
 		return nil, err
 	}
 
-	out.step("Starting %s as the service account %s", operatorBinary, serviceAccount)
-	operator, err := startOperator(ctx, w, plane)
+	out.step("Starting %s as the service account %s", operatorBinary, localcluster.ServiceAccount)
+	operator, err := startOperator(ctx, plane)
 	if err != nil {
 		return nil, err
 	}
-	running.push(operator.stop)
-	out.step("The operator is ready and logs to %s", operator.log)
+	running.push(operator.Stop)
+	out.step("The operator is ready and logs to %s", operator.Log)
 
 	view, stop, err := startView(ctx, plane)
 	if err != nil {
@@ -144,12 +147,36 @@ func start(ctx context.Context, s settings, w *workspace, running *stack, out *o
 	running.push(stop)
 
 	out.step("Applying config/samples, with baseURL and caBundle of the SfsPlatform changed to those of the simulator")
-	if err := plane.applySamples(ctx, sim); err != nil {
+	if err := applySamples(ctx, plane, sim); err != nil {
 		return nil, err
 	}
 	out.step("All is up. To look around from another terminal:")
-	out.line("         export KUBECONFIG=%s PATH=\"$PATH:%s\"", plane.kubeconfig, s.assets)
+	out.line("         export KUBECONFIG=%s PATH=\"$PATH:%s\"", plane.Kubeconfig, s.assets)
 	out.line("         kubectl get sfs --all-namespaces")
 	return &show{view: view, simulator: sim, operator: operator, controllerManager: controllerManager,
-		canaries: newCanaries(view, plane.client, sim)}, nil
+		canaries: newCanaries(view, plane.Client, sim)}, nil
+}
+
+func startSimulator() (*sfstest.Server, func() error, error) {
+	server, err := sfstest.Start(sfstest.WithTokenLifetime(tokenLifetime))
+	if err != nil {
+		return nil, nil, fmt.Errorf("starting the simulator: %w", err)
+	}
+	return server, func() error { server.Close(); return nil }, nil
+}
+
+// startOperator starts the operator with the rights that ship, and waits until it is ready.
+func startOperator(ctx context.Context, plane *localcluster.ControlPlane) (*localcluster.Operator, error) {
+	kubeconfig, err := plane.OperatorKubeconfig(ctx)
+	if err != nil {
+		return nil, err
+	}
+	operator, err := plane.StartOperator(ctx, operatorBinary, kubeconfig, "sfs-operator")
+	if err != nil {
+		return nil, err
+	}
+	if err := operator.AwaitReady(ctx); err != nil {
+		return nil, errors.Join(err, operator.Stop())
+	}
+	return operator, nil
 }

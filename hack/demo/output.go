@@ -9,12 +9,13 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/go-logr/logr"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/sendforsign/sfs-operator/hack/localcluster"
 )
 
 // output is what the person who watches sees.
@@ -39,41 +40,9 @@ func (o *output) line(format string, args ...any) {
 	_, _ = fmt.Fprintf(o.w, format+"\n", args...)
 }
 
-// workspace is the directory of all that is written to disk. It holds credentials, so nobody else may look into it.
-type workspace struct {
-	dir  string
-	open []io.Closer
-}
-
-func newWorkspace() (*workspace, error) {
-	dir, err := os.MkdirTemp("", "sfs-demo-")
-	if err != nil {
-		return nil, fmt.Errorf("making a directory: %w", err)
-	}
-	w := &workspace{dir: dir}
-	for _, sub := range []string{"logs", "etcd", "kube-apiserver"} {
-		if err := os.Mkdir(w.path(sub), 0o700); err != nil {
-			return nil, errors.Join(fmt.Errorf("making a directory: %w", err), os.RemoveAll(dir))
-		}
-	}
-	return w, nil
-}
-
-func (w *workspace) path(name string) string { return filepath.Join(w.dir, name) }
-
-// logFile makes the file for what a program writes.
-func (w *workspace) logFile(program string) (*os.File, error) {
-	f, err := os.OpenFile(w.path("logs/"+program+".log"), os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("making a log file: %w", err)
-	}
-	w.open = append(w.open, f)
-	return f, nil
-}
-
 // collectLogs keeps what the libraries of this program log out of the way of the table.
-func (w *workspace) collectLogs() error {
-	f, err := w.logFile("demo")
+func collectLogs(w *localcluster.Workspace) error {
+	f, err := w.LogFile("demo")
 	if err != nil {
 		return err
 	}
@@ -81,23 +50,6 @@ func (w *workspace) collectLogs() error {
 	ctrl.SetLogger(log)
 	klog.SetLogger(log)
 	return nil
-}
-
-// clean removes all, but for the logs if they are needed.
-func (w *workspace) clean(keepLogs bool) error {
-	for _, f := range w.open {
-		_ = f.Close()
-	}
-	if !keepLogs {
-		return os.RemoveAll(w.dir)
-	}
-	entries, err := os.ReadDir(w.dir)
-	for _, entry := range entries {
-		if entry.Name() != "logs" {
-			err = errors.Join(err, os.RemoveAll(w.path(entry.Name())))
-		}
-	}
-	return errors.Join(err, fmt.Errorf("the logs are kept in %s", w.path("logs")))
 }
 
 // stack is what has to be stopped, last in, first out.

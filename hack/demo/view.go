@@ -22,16 +22,17 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/hack/localcluster"
 	"github.com/sendforsign/sfs-operator/sendforsign"
 )
 
 // view watches the resources and the Secrets of the operator, so that looking at them costs the API server nothing.
 type view struct{ cache cache.Cache }
 
-func startView(ctx context.Context, plane *controlPlane) (*view, func() error, error) {
+func startView(ctx context.Context, plane *localcluster.ControlPlane) (*view, func() error, error) {
 	ours := labels.SelectorFromSet(labels.Set{v1alpha1.ManagedByLabel: v1alpha1.ManagedByValue})
-	c, err := cache.New(plane.config, cache.Options{
-		Scheme:   plane.client.Scheme(),
+	c, err := cache.New(plane.Config, cache.Options{
+		Scheme:   plane.Client.Scheme(),
 		ByObject: map[client.Object]cache.ByObject{&corev1.Secret{}: {Label: ours}},
 	})
 	if err != nil {

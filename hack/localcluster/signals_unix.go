@@ -1,15 +1,17 @@
 // Copyright The sfs-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-//go:build unix && !linux
+//go:build unix
 
-package main
+package localcluster
 
 import (
 	"os"
 	"syscall"
 )
 
-func ownGroup() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
-
 func terminate(p *os.Process) error { return p.Signal(syscall.SIGTERM) }
+
+func freeze(p *os.Process) error { return p.Signal(syscall.SIGSTOP) }
+
+func thaw(p *os.Process) error { return p.Signal(syscall.SIGCONT) }

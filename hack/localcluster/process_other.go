@@ -3,9 +3,10 @@
 
 //go:build !unix
 
-package main
+package localcluster
 
 import (
+	"errors"
 	"os"
 	"syscall"
 )
@@ -13,3 +14,7 @@ import (
 func ownGroup() *syscall.SysProcAttr { return nil }
 
 func terminate(p *os.Process) error { return p.Kill() }
+
+func freeze(*os.Process) error { return errors.ErrUnsupported }
+
+func thaw(*os.Process) error { return errors.ErrUnsupported }

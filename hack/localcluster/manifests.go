@@ -1,11 +1,10 @@
 // Copyright The sfs-operator Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package localcluster
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -23,22 +22,24 @@ import (
 	"github.com/sendforsign/sfs-operator/sendforsign/sfstest"
 )
 
-// install applies what the operator needs, apart from its Deployment: there is no node that could run it.
-func (p *controlPlane) install(ctx context.Context) error {
-	definitions, err := readKustomization("config/crd")
+// Install applies what the operator needs, from the config of the repository at root, apart from its Deployment: there is no
+// node that could run it.
+func (p *ControlPlane) Install(ctx context.Context, root string) error {
+	config := filepath.Join(root, "config")
+	definitions, err := ReadKustomization(filepath.Join(config, "crd"))
 	if err != nil {
 		return err
 	}
-	roles, err := readKustomization("config/rbac")
+	roles, err := ReadKustomization(filepath.Join(config, "rbac"))
 	if err != nil {
 		return err
 	}
-	namespace, err := readManifest("config/manager/namespace.yaml")
+	namespace, err := readManifest(filepath.Join(config, "manager", "namespace.yaml"))
 	if err != nil {
 		return err
 	}
 	for _, objects := range [][]*unstructured.Unstructured{definitions, namespace, roles} {
-		if err := p.apply(ctx, objects); err != nil {
+		if err := p.Apply(ctx, objects); err != nil {
 			return err
 		}
 	}
@@ -50,9 +51,9 @@ func (p *controlPlane) install(ctx context.Context) error {
 	return nil
 }
 
-func (p *controlPlane) waitUntilServed(ctx context.Context, definition *unstructured.Unstructured) error {
-	return p.manager.await(ctx, 30*time.Second, definition.GetName(), func(ctx context.Context) bool {
-		if p.client.Get(ctx, client.ObjectKeyFromObject(definition), definition) != nil {
+func (p *ControlPlane) waitUntilServed(ctx context.Context, definition *unstructured.Unstructured) error {
+	return p.APIServer.Await(ctx, 30*time.Second, definition.GetName(), func(ctx context.Context) bool {
+		if p.Client.Get(ctx, client.ObjectKeyFromObject(definition), definition) != nil {
 			return false
 		}
 		conditions, _, _ := unstructured.NestedSlice(definition.Object, "status", "conditions")
@@ -65,64 +66,36 @@ func (p *controlPlane) waitUntilServed(ctx context.Context, definition *unstruct
 	})
 }
 
-// applySamples applies config/samples and the credentials that they lack.
-func (p *controlPlane) applySamples(ctx context.Context, sim *sfstest.Server) error {
-	objects, err := readKustomization("config/samples")
-	if err != nil {
-		return err
-	}
-	for _, object := range objects {
-		if object.GetKind() != "SfsPlatform" {
-			continue
-		}
-		name, _, err := unstructured.NestedString(object.Object, "spec", "credentialsSecretRef", "name")
-		if err != nil {
-			return fmt.Errorf("reading the SfsPlatform of config/samples: %w", err)
-		}
-		if err := p.createCredentials(ctx, name, sim); err != nil {
-			return err
-		}
-		for field, value := range map[string]string{
-			"baseURL":  sim.BaseURL(),
-			"caBundle": base64.StdEncoding.EncodeToString(sim.CABundle()),
-		} {
-			if err := unstructured.SetNestedField(object.Object, value, "spec", field); err != nil {
-				return fmt.Errorf("changing the SfsPlatform of config/samples: %w", err)
-			}
-		}
-	}
-	return p.apply(ctx, objects)
-}
-
-func (p *controlPlane) createCredentials(ctx context.Context, name string, sim *sfstest.Server) error {
+// CreateCredentials creates the Secret with the credentials of the simulator.
+func (p *ControlPlane) CreateCredentials(ctx context.Context, name string, sim *sfstest.Server) error {
 	credentials := sim.Credentials()
 	secret := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Namespace: operatorNamespace, Name: name},
+		ObjectMeta: metav1.ObjectMeta{Namespace: OperatorNamespace, Name: name},
 		StringData: map[string]string{
 			v1alpha1.KeyAPIKey:    credentials.APIKey.Reveal(),
 			v1alpha1.KeyAPISecret: credentials.Secret.Reveal(),
 		},
 	}
-	if err := p.client.Create(ctx, secret); err != nil {
+	if err := p.Client.Create(ctx, secret); err != nil {
 		return fmt.Errorf("creating the Secret of the credentials: %w", err)
 	}
 	return nil
 }
 
-// apply does what kubectl apply --server-side does.
-func (p *controlPlane) apply(ctx context.Context, objects []*unstructured.Unstructured) error {
+// Apply does what kubectl apply --server-side does.
+func (p *ControlPlane) Apply(ctx context.Context, objects []*unstructured.Unstructured) error {
 	for _, object := range objects {
 		// A copy, since Apply fills in what the server answers.
 		config := client.ApplyConfigurationFromUnstructured(object.DeepCopy())
-		if err := p.client.Apply(ctx, config, client.FieldOwner("sfs-demo"), client.ForceOwnership); err != nil {
+		if err := p.Client.Apply(ctx, config, client.FieldOwner("localcluster"), client.ForceOwnership); err != nil {
 			return fmt.Errorf("applying %s %s: %w", object.GetKind(), client.ObjectKeyFromObject(object), err)
 		}
 	}
 	return nil
 }
 
-// readKustomization reads the resources of a kustomization that lists files and nothing else.
-func readKustomization(dir string) ([]*unstructured.Unstructured, error) {
+// ReadKustomization reads the resources of a kustomization that lists files and nothing else.
+func ReadKustomization(dir string) ([]*unstructured.Unstructured, error) {
 	var kustomization struct {
 		Resources []string `json:"resources"`
 	}

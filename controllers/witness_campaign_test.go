@@ -11,6 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 	"github.com/sendforsign/sfs-operator/sendforsign"
@@ -27,7 +28,7 @@ type witness struct {
 	healed     bool
 
 	newest map[string]int64         // the highest revision that each Secret of a token has had
-	served map[string]bool          // the SfsClients that have had a token
+	served map[types.UID]bool       // the SfsClients that have had a token
 	gaps   map[string]time.Duration // how long each was without one
 	// writes is how often the operator wrote each Secret.
 	writes map[string]int
@@ -35,7 +36,7 @@ type witness struct {
 
 func newWitness(w *world) *witness {
 	return &witness{
-		w: w, newest: map[string]int64{}, served: map[string]bool{}, gaps: map[string]time.Duration{}, writes: map[string]int{},
+		w: w, newest: map[string]int64{}, served: map[types.UID]bool{}, gaps: map[string]time.Duration{}, writes: map[string]int{},
 	}
 }
 
@@ -106,14 +107,16 @@ func (x *witness) passing(from, to time.Time) {
 	for r, o := range x.w.there {
 		c, ok := o.(*v1alpha1.SfsClient)
 		if !ok || !c.TokenEnabled() || c.IsSuspended() || !c.DeletionTimestamp.IsZero() {
-			delete(x.served, r.name)
+			if ok {
+				delete(x.served, c.UID)
+			}
 			continue
 		}
 		until := x.lastsUntil(c)
 		if until.After(from) {
-			x.served[r.name] = true
+			x.served[c.UID] = true
 		}
-		if x.served[r.name] && until.Before(to) {
+		if x.served[c.UID] && until.Before(to) {
 			if until.Before(from) {
 				until = from
 			}

@@ -4,7 +4,6 @@
 package controllers
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -114,7 +113,7 @@ func campaigned(t *testing.T, name string, bounded int, all func(c *campaign.Cam
 
 // sampled draws one of each n-th part of the plans.
 func sampled(all []plan, n int, seed uint64) []plan {
-	random := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // a sample that can be drawn again
+	random := rand.New(rand.NewPCG(seed, 0))
 	drawn := make([]plan, n)
 	for i := range drawn {
 		from, to := i*len(all)/n, (i+1)*len(all)/n
@@ -183,7 +182,7 @@ func pairs(t testing.TB, n int, seed uint64) []plan {
 	for _, p := range one {
 		of[p.workload] = append(of[p.workload], p)
 	}
-	random := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // a sample that can be drawn again
+	random := rand.New(rand.NewPCG(seed, 1))
 	all := make([]plan, n)
 	for i := range all {
 		first := one[random.IntN(len(one))]
@@ -197,7 +196,7 @@ func pairs(t testing.TB, n int, seed uint64) []plan {
 func TestPlansCanBeReadBack(t *testing.T) {
 	for _, line := range []string{"renewal/", "first-sync/crash-before@3", "first-sync/503@7+held@2"} {
 		p, err := parsePlan(line)
-		if err != nil || fmt.Sprint(p) != line {
+		if err != nil || p.String() != line {
 			t.Errorf("%q is read as %q: %v", line, p, err)
 		}
 	}

@@ -25,7 +25,6 @@ type witness struct {
 	// stale is how the cache falls behind, by the number of the delivery.
 	stale      map[int]*staleMode
 	deliveries []delivery
-	healed     bool
 
 	newest map[string]int64         // the highest revision that each Secret of a token has had
 	served map[types.UID]bool       // the SfsClients that have had a token
@@ -145,6 +144,8 @@ type staleMode struct {
 	name   string
 	passes int
 	atMost time.Duration
+	// relists says that what was missed is not told one by one: an object that was replaced looks as if it had changed.
+	relists bool
 	// back is how many deliveries a new process begins behind; 0 is no new process.
 	back int
 }
@@ -152,7 +153,7 @@ type staleMode struct {
 var staleModes = []*staleMode{
 	{name: "held", passes: 1, atMost: 5 * time.Second},
 	{name: "held-long", passes: 4, atMost: 5 * time.Second},
-	{name: "merged", passes: 1000, atMost: 30 * time.Second},
+	{name: "merged", passes: 1000, atMost: 30 * time.Second, relists: true},
 	{name: "back-1", passes: 3, atMost: 5 * time.Second, back: 1},
 	{name: "back-4", passes: 3, atMost: 5 * time.Second, back: 4},
 }
@@ -187,6 +188,7 @@ func (x *witness) delivering(d delivery) bool {
 		w.restartWith(w.past[max(len(w.past)-m.back, 0)])
 	}
 	w.fallBehind(m.passes, m.atMost, kinds...)
+	w.lag.relists = m.relists
 	return m.back > 0
 }
 

@@ -199,6 +199,8 @@ type lag struct {
 	kinds  []string
 	passes int
 	until  time.Time
+	// relists has the cache, when it catches up, see an object that was replaced as one that has changed.
+	relists bool
 }
 
 func (l *lag) active() bool { return l.passes > 0 }
@@ -221,7 +223,11 @@ func (w *world) fallBehind(passes int, atMost time.Duration, kinds ...string) {
 // deliver shows the operator what the API server holds, one object after the other.
 func (w *world) deliver() {
 	w.t.Helper()
-	for _, d := range w.cache.behind(w.there) {
+	all := w.cache.behind(w.there)
+	if w.lag.relists && !w.lag.active() {
+		w.lag.relists, all = false, relisted(all)
+	}
+	for _, d := range all {
 		if w.lag.holds(d.ref.kind) {
 			continue
 		}
@@ -234,6 +240,19 @@ func (w *world) deliver() {
 		w.cache.show(d)
 		w.wake(d)
 	}
+}
+
+// relisted joins the end of an object and the beginning of the one that took its place.
+func relisted(all []delivery) []delivery {
+	var joined []delivery
+	for _, d := range all {
+		if last := len(joined) - 1; last >= 0 && joined[last].ref == d.ref {
+			joined[last].after = d.after
+			continue
+		}
+		joined = append(joined, d)
+	}
+	return joined
 }
 
 // everything is what the cluster holds of this world, read anew.

@@ -196,7 +196,10 @@ func (o oracle) excused() (rewrites, mints int) {
 		if publishes {
 			rewrites += q.mode.rewrites
 		}
-		if publishes && q.crashes() || c.plane == planeSFS && c.resource == "token" && c.carriedOut {
+		switch {
+		case publishes && o.plan.crashes():
+			mints++ // what could not be written is kept in memory only
+		case c.plane == planeSFS && c.resource == "token" && c.carriedOut:
 			mints += q.mode.mints
 		}
 	}

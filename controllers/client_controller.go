@@ -121,7 +121,8 @@ func (r *ClientReconciler) reconcile(ctx context.Context, p *clientPass) error {
 	}
 	keep := []string{p.client.SecretName()}
 	if p.client.TokenEnabled() {
-		keep = append(keep, p.client.TokenSecretName())
+		// Until there is a token in the new Secret, the one in the old Secret serves.
+		keep = append(keep, p.client.TokenSecretName(), p.publishedIn())
 	}
 	return p.sweep(ctx, r.secrets, keep...)
 }

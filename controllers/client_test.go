@@ -480,6 +480,29 @@ func TestSecretsMoveToAnotherName(t *testing.T) {
 	}
 }
 
+func TestATokenSecretOfTheOldNameServesUntilTheNewOneDoes(t *testing.T) {
+	w := newWorld(t)
+	c := w.newSfsClient("shop")
+	w.settle()
+	heal := w.sim.Inject(sfstest.Fault{Endpoint: "token", Status: 503})
+	update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Token.Secret.Name = "live" })
+	w.run(10 * time.Minute)
+	old := w.secret("shop-sfs-token")
+	if old == nil {
+		t.Fatal("the Secret of the old name was removed while there was no other")
+	}
+	if info, _ := w.sim.TokenState(string(old.Data["token"])); !info.Alive {
+		t.Error("the token in the Secret of the old name does not live")
+	}
+	heal()
+	w.run(time.Minute)
+	w.wantReady(c)
+	w.tokenOf(c)
+	if w.secret("shop-sfs-token") != nil {
+		t.Error("the Secret of the old name is still there")
+	}
+}
+
 func TestATokenThatIsNoLongerWantedIsWithdrawn(t *testing.T) {
 	w := newWorld(t)
 	c := w.newSfsClient("shop")

@@ -75,14 +75,15 @@ func newInformerCache(platformNamespace string) *informerCache {
 		c.rules[k.name] = cache.ByObject{Transform: options.DefaultTransform}
 	}
 	for o, rule := range options.ByObject {
-		rule.Transform = cmpFunc(rule.Transform, options.DefaultTransform)
+		rule.Transform = orElse(rule.Transform, options.DefaultTransform)
 		c.rules[kindOf(o)] = rule
 	}
 	_ = addIndexes(context.Background(), c) // IndexField below does not fail
 	return c
 }
 
-func cmpFunc[F any](f, otherwise F) F {
+// orElse is for functions, which cmp.Or can not compare.
+func orElse[F any](f, otherwise F) F {
 	if reflect.ValueOf(f).IsNil() {
 		return otherwise
 	}

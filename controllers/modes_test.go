@@ -117,7 +117,7 @@ var sfsModes = []*mode{
 	{name: "html-404", fits: ofSFS, strike: page(http.StatusNotFound)},
 	// The network may repeat a request. An SFS that does not keep customKeys unique has two objects then, of which nobody can
 	// say which is the right one; so for clients it keeps them unique here, and for users doubled is not tried.
-	{name: "doubled", fits: func(c *call) bool { return ofSFS(c) && !(c.verb == "create" && c.resource == "user") }, mints: 1,
+	{name: "doubled", fits: func(c *call) bool { return ofSFS(c) && (c.verb != "create" || c.resource != "user") }, mints: 1,
 		behaviour: sfstest.Behaviour{CustomKeys: sfstest.CustomKeysExisting},
 		strike: func(x *exchange) (*http.Response, error) {
 			_, _, _ = x.send()

@@ -190,6 +190,11 @@ func (o oracle) excused() (rewrites, mints int) {
 		struck[c.n] = c
 	}
 	for _, q := range o.plan.points {
+		if q.stale != nil && (q.stale.back > 0 || q.stale.relists) {
+			// Who begins with an old view of a Secret can not know that it has been written already, and who is long behind may
+			// write one for an owner that is gone, which the garbage collector then takes away.
+			rewrites, mints = rewrites+1, mints+1
+		}
 		c := struck[q.at]
 		if q.mode == nil || c == nil {
 			continue
@@ -198,8 +203,10 @@ func (o oracle) excused() (rewrites, mints int) {
 		if ofSecret && c.verb == "apply" {
 			rewrites += q.mode.rewrites
 		}
-		// Between the mint and the write the Secret may be read.
-		if ofSecret && q.crashes() || c.plane == planeSFS && c.resource == "token" && c.carriedOut {
+		switch {
+		case ofSecret && o.plan.crashes():
+			mints++ // what could not be written is kept in memory only, also while the Secret is read for the write
+		case c.plane == planeSFS && c.resource == "token" && c.carriedOut:
 			mints += q.mode.mints
 		}
 	}

@@ -262,7 +262,10 @@ func labelsChanged() predicate.Predicate {
 	return updated(func(before, after client.Object) bool { return !maps.Equal(before.GetLabels(), after.GetLabels()) })
 }
 
-// updated lets all but some updates through.
+// updated lets all but some updates through. A watch that was interrupted shows an object that took the place of another
+// one as an update, and then nothing is as it was.
 func updated(relevant func(before, after client.Object) bool) predicate.Funcs {
-	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool { return relevant(e.ObjectOld, e.ObjectNew) }}
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		return e.ObjectOld.GetUID() != e.ObjectNew.GetUID() || relevant(e.ObjectOld, e.ObjectNew)
+	}}
 }

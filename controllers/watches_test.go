@@ -96,6 +96,11 @@ func annotated(generation int64, annotations map[string]string) *v1alpha1.SfsCli
 	return &v1alpha1.SfsClient{ObjectMeta: metav1.ObjectMeta{Generation: generation, Annotations: annotations}}
 }
 
+func another(c *v1alpha1.SfsClient) *v1alpha1.SfsClient {
+	c.UID = "another"
+	return c
+}
+
 func TestSpecOrAnnotationChanged(t *testing.T) {
 	t.Parallel()
 	p := specOrAnnotationChanged()
@@ -113,7 +118,10 @@ func TestSpecOrAnnotationChanged(t *testing.T) {
 		"the status":  {reason: "the operator wrote it", before: annotated(1, nil), after: withStatus, want: false},
 		"a finalizer": {reason: "the operator wrote it", before: annotated(1, nil), after: withFinalizer, want: false},
 		"a label":     {reason: "it means nothing here", before: annotated(1, nil), after: labelled, want: false},
-		"a deletion":  {reason: "the token has to be revoked", before: withFinalizer, after: deleted, want: true},
+		"another object of this name": {
+			reason: "a watch that was interrupted shows it so", before: annotated(1, nil), after: another(annotated(1, nil)), want: true,
+		},
+		"a deletion": {reason: "the token has to be revoked", before: withFinalizer, after: deleted, want: true},
 		"another annotation": {
 			reason: "it means nothing here", before: annotated(1, nil), after: annotated(1, map[string]string{"note": "x"}), want: false,
 		},

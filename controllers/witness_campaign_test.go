@@ -11,6 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 	"github.com/sendforsign/sfs-operator/sendforsign"
@@ -24,10 +25,9 @@ type witness struct {
 	// stale is how the cache falls behind, by the number of the delivery.
 	stale      map[int]*staleMode
 	deliveries []delivery
-	healed     bool
 
 	newest map[string]int64         // the highest revision that each Secret of a token has had
-	served map[string]bool          // the SfsClients that have had a token
+	served map[types.UID]bool       // the SfsClients that have had a token
 	gaps   map[string]time.Duration // how long each was without one
 	// writes is how often the operator wrote each Secret.
 	writes map[string]int
@@ -35,7 +35,7 @@ type witness struct {
 
 func newWitness(w *world) *witness {
 	return &witness{
-		w: w, newest: map[string]int64{}, served: map[string]bool{}, gaps: map[string]time.Duration{}, writes: map[string]int{},
+		w: w, newest: map[string]int64{}, served: map[types.UID]bool{}, gaps: map[string]time.Duration{}, writes: map[string]int{},
 	}
 }
 
@@ -106,14 +106,16 @@ func (x *witness) passing(from, to time.Time) {
 	for r, o := range x.w.there {
 		c, ok := o.(*v1alpha1.SfsClient)
 		if !ok || !c.TokenEnabled() || c.IsSuspended() || !c.DeletionTimestamp.IsZero() {
-			delete(x.served, r.name)
+			if ok {
+				delete(x.served, c.UID)
+			}
 			continue
 		}
 		until := x.lastsUntil(c)
 		if until.After(from) {
-			x.served[r.name] = true
+			x.served[c.UID] = true
 		}
-		if x.served[r.name] && until.Before(to) {
+		if x.served[c.UID] && until.Before(to) {
 			if until.Before(from) {
 				until = from
 			}
@@ -142,6 +144,8 @@ type staleMode struct {
 	name   string
 	passes int
 	atMost time.Duration
+	// relists says that what was missed is not told one by one: an object that was replaced looks as if it had changed.
+	relists bool
 	// back is how many deliveries a new process begins behind; 0 is no new process.
 	back int
 }
@@ -149,7 +153,7 @@ type staleMode struct {
 var staleModes = []*staleMode{
 	{name: "held", passes: 1, atMost: 5 * time.Second},
 	{name: "held-long", passes: 4, atMost: 5 * time.Second},
-	{name: "merged", passes: 1000, atMost: 30 * time.Second},
+	{name: "merged", passes: 1000, atMost: 30 * time.Second, relists: true},
 	{name: "back-1", passes: 3, atMost: 5 * time.Second, back: 1},
 	{name: "back-4", passes: 3, atMost: 5 * time.Second, back: 4},
 }
@@ -184,6 +188,7 @@ func (x *witness) delivering(d delivery) bool {
 		w.restartWith(w.past[max(len(w.past)-m.back, 0)])
 	}
 	w.fallBehind(m.passes, m.atMost, kinds...)
+	w.lag.relists = m.relists
 	return m.back > 0
 }
 

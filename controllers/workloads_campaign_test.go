@@ -91,6 +91,11 @@ var workloads = []*workload{
 		w.run(2 * time.Minute)
 		w.newShop()
 	}},
+	{name: "users-replaced", setup: (*world).newTenant, action: func(w *world) { // in one go, as they have no finalizer
+		w.delete(w.user("jane"))
+		w.delete(w.user("boss"))
+		w.newUsers()
+	}},
 	{name: "cluster-rebuilt", setup: (*world).newTenant, action: func(w *world) {
 		for _, o := range []object{w.shop(), w.user("jane"), w.user("boss")} {
 			w.delete(o)

@@ -57,35 +57,78 @@ func connect(t testing.TB, wrap func(http.RoundTripper) http.RoundTripper) clien
 	return c
 }
 
-// changedRefs collects what may have changed.
-type changedRefs struct {
-	mu   sync.Mutex
-	refs map[ref]client.Object
+// stored is one state of an object as the API server answered it; without an object it has to be read.
+type stored struct {
+	of ref
+	is client.Object
 }
 
-func (c *changedRefs) add(r ref) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.refs == nil {
-		c.refs = map[ref]client.Object{}
-	}
-	c.refs[r] = nil
+// versions collects what was written since the last look.
+type versions struct {
+	mu  sync.Mutex
+	all []stored
 }
 
-func (c *changedRefs) take() []ref {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	all := sortedRefs(c.refs, nil)
-	c.refs = nil
+func (v *versions) add(one stored) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.all = append(v.all, one)
+}
+
+func (v *versions) take() []stored {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	all := v.all
+	v.all = nil
 	return all
 }
 
-// look reads again what has been written.
+// noticing notes what is written, by the operator or by the test.
+func (w *world) noticing(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(req *http.Request) (*http.Response, error) {
+		if req.Method == http.MethodGet {
+			return next.RoundTrip(req)
+		}
+		c := describeCall(planeKubernetes, req)
+		resp, body, err := (&exchange{call: c, request: req, next: next}).send()
+		switch {
+		case err != nil:
+			w.written.add(stored{of: c.target})
+		case c.carriedOut:
+			w.written.add(stored{c.target, written(c, body)})
+		}
+		return resp, err
+	})
+}
+
+// written is what the API server answered to a write. It answers a write that lets an object go with what it was.
+func written(c *call, body []byte) client.Object {
+	o := newObject(c.target.kind)
+	if o == nil || c.verb == "delete" || json.Unmarshal(body, o) != nil || !o.GetDeletionTimestamp().IsZero() {
+		return nil
+	}
+	return o
+}
+
+// newObject returns an empty object of a kind that the operator watches, or nil.
+func newObject(kind string) client.Object {
+	for _, k := range watchedKinds {
+		if k.name == kind {
+			return k.make()
+		}
+	}
+	return nil
+}
+
+// look takes note of what has been written.
 func (w *world) look() {
 	w.t.Helper()
-	for written := w.touched.take(); len(written) > 0; written = w.touched.take() {
-		for _, r := range written {
-			w.read(r)
+	for all := w.written.take(); len(all) > 0; all = w.written.take() {
+		for _, v := range all {
+			if v.is == nil {
+				v.is = w.read(v.of)
+			}
+			w.note(v)
 		}
 		if w.collects {
 			w.collectGarbage()
@@ -93,33 +136,48 @@ func (w *world) look() {
 	}
 }
 
-// read reads one object. Each version that is seen is searched for secrets.
-func (w *world) read(r ref) {
+// read returns an object as it is now, or nil.
+func (w *world) read(r ref) client.Object {
 	w.t.Helper()
-	before := w.there[r]
-	var now client.Object
-	for _, k := range watchedKinds {
-		if k.name == r.kind {
-			now = k.make()
-		}
+	o := newObject(r.kind)
+	if o == nil {
+		return nil
 	}
-	if now == nil {
-		return
-	}
-	err := w.client.Get(w.t.Context(), client.ObjectKey{Namespace: r.namespace, Name: r.name}, now)
-	switch {
-	case client.IgnoreNotFound(err) != nil:
+	err := w.client.Get(w.t.Context(), client.ObjectKey{Namespace: r.namespace, Name: r.name}, o)
+	if client.IgnoreNotFound(err) != nil {
 		w.t.Fatal(err)
-	case err != nil:
-		delete(w.there, r)
-		now = nil
-	default:
-		w.there[r] = now
-		w.inspect(now)
+	}
+	if err != nil {
+		return nil
+	}
+	return o
+}
+
+// note keeps a version of an object. Each is searched for secrets.
+func (w *world) note(v stored) {
+	before := w.there[v.of]
+	if v.is == nil {
+		delete(w.there, v.of)
+	} else {
+		w.there[v.of] = v.is
+		w.inspect(v.is)
+		w.dateDeletion(v.is)
 	}
 	if w.witness != nil {
-		w.witness.saw(delivery{ref: r, before: before, after: now})
+		w.witness.saw(delivery{ref: v.of, before: before, after: v.is})
 	}
+}
+
+// dateDeletion gives the deletion of an object the time of this world. The API server has a clock of its own.
+func (w *world) dateDeletion(o client.Object) {
+	if o.GetDeletionTimestamp().IsZero() {
+		return
+	}
+	if _, known := w.deleted[o.GetUID()]; !known {
+		w.deleted[o.GetUID()] = metav1.NewTime(w.clock.Now())
+	}
+	at := w.deleted[o.GetUID()]
+	o.SetDeletionTimestamp(&at)
 }
 
 // collectGarbage deletes the Secrets of owners that are gone. There is nobody else who would.
@@ -141,6 +199,8 @@ type lag struct {
 	kinds  []string
 	passes int
 	until  time.Time
+	// relists has the cache, when it catches up, see an object that was replaced as one that has changed.
+	relists bool
 }
 
 func (l *lag) active() bool { return l.passes > 0 }
@@ -163,7 +223,11 @@ func (w *world) fallBehind(passes int, atMost time.Duration, kinds ...string) {
 // deliver shows the operator what the API server holds, one object after the other.
 func (w *world) deliver() {
 	w.t.Helper()
-	for _, d := range w.cache.behind(w.there) {
+	all := w.cache.behind(w.there)
+	if w.lag.relists && !w.lag.active() {
+		w.lag.relists, all = false, relisted(all)
+	}
+	for _, d := range all {
 		if w.lag.holds(d.ref.kind) {
 			continue
 		}
@@ -176,6 +240,19 @@ func (w *world) deliver() {
 		w.cache.show(d)
 		w.wake(d)
 	}
+}
+
+// relisted joins the end of an object and the beginning of the one that took its place.
+func relisted(all []delivery) []delivery {
+	var joined []delivery
+	for _, d := range all {
+		if last := len(joined) - 1; last >= 0 && joined[last].ref == d.ref {
+			joined[last].after = d.after
+			continue
+		}
+		joined = append(joined, d)
+	}
+	return joined
 }
 
 // everything is what the cluster holds of this world, read anew.

@@ -57,8 +57,9 @@ type world struct {
 	// each is called after each pass.
 	each func()
 
-	touched changedRefs           // what may have been written since the last look
+	written versions              // since the last look
 	there   map[ref]client.Object // what the API server holds
+	deleted map[types.UID]metav1.Time
 	cache   *informerCache
 	lag     lag
 	past    []map[ref]client.Object // what the cache held before each delivery, if somebody wants to go back
@@ -80,7 +81,7 @@ func newWorld(t testing.TB, options ...sfstest.Option) *world {
 	w := &world{
 		t: t, clock: clocktesting.NewFakePassiveClock(start), maxPasses: 20_000,
 		namespace: id + "-tenants", platform: id, operator: id + "-operator",
-		due: map[ref]time.Time{}, there: map[ref]client.Object{},
+		due: map[ref]time.Time{}, there: map[ref]client.Object{}, deleted: map[types.UID]metav1.Time{},
 	}
 	w.wire = &wire{clock: w.clock, exists: func(r ref) bool { return w.there[r] != nil }}
 	w.recorder = &eventLog{mute: w.wire.isDead}
@@ -116,16 +117,6 @@ func (w *world) connect() {
 	w.options = Options{Namespace: w.operator, Clock: w.clock, Transport: func(next http.RoundTripper) http.RoundTripper {
 		return w.seed.onSFS(w, w.wire.on(planeSFS, next))
 	}}
-}
-
-// noticing notes what is written, by the operator or by the test.
-func (w *world) noticing(next http.RoundTripper) http.RoundTripper {
-	return roundTripper(func(req *http.Request) (*http.Response, error) {
-		if req.Method != http.MethodGet {
-			w.touched.add(describeCall(planeKubernetes, req).target)
-		}
-		return next.RoundTrip(req)
-	})
 }
 
 // restart replaces the operator by a new one, which knows nothing but what the cluster holds.

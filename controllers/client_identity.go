@@ -130,10 +130,12 @@ func (r *ClientReconciler) lookup(ctx context.Context, p *clientPass, customKey 
 }
 
 func ambiguous(what, customKey string, keys []string) error {
+	const named = 5
+	keys = slices.Sorted(slices.Values(keys))
 	return &problem{
 		reason: v1alpha1.AmbiguousCustomKeyReason,
-		message: fmt.Sprintf("SFS holds %d %s with the customKey %s (%s); change the customKey of all but one there",
-			len(keys), what, customKey, strings.Join(slices.Sorted(slices.Values(keys)), ", ")),
+		message: fmt.Sprintf("SFS holds %d %s with the customKey %s, such as %s; change the customKey of all but one there",
+			len(keys), what, customKey, strings.Join(keys[:min(len(keys), named)], ", ")),
 		pace: slow,
 	}
 }

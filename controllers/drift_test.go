@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -197,5 +198,18 @@ func TestAClientThatIsGoneAtSFSIsNoticed(t *testing.T) {
 	w.wantCondition(c, v1alpha1.StalledCondition, metav1.ConditionTrue, v1alpha1.RemoteMissingReason, c.Status.ClientKey)
 	if conditions.Get(c, v1alpha1.TokenValidCondition) == nil || w.sim.CountCalls("client", "create") != 1 {
 		t.Errorf("another one was made: %d creates", w.sim.CountCalls("client", "create"))
+	}
+}
+
+func TestAValueThatSomebodyHasMadeLongOrOddIsShownInPart(t *testing.T) {
+	w := newWorld(t)
+	c := w.newSfsClient("shop", called("The Shop"), func(c *v1alpha1.SfsClient) { c.Spec.DriftPolicy = v1alpha1.DriftPolicyReport })
+	w.settle()
+	w.reload(c)
+	w.somebodyElse(c.Status.ClientKey, sendforsign.ClientFields{FullName: "a\nb\x00" + strings.Repeat("é", 500_000)})
+	w.run(11 * time.Minute)
+	w.wantCondition(c, v1alpha1.ReadyCondition, metav1.ConditionTrue, v1alpha1.DriftDetectedReason)
+	if p := c.Status.PendingChanges; len(p) != 1 || p[0].From != "a?b?"+strings.Repeat("é", 124)+"…" {
+		t.Errorf("pendingChanges are %+v", p)
 	}
 }

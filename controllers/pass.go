@@ -17,7 +17,6 @@ import (
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
@@ -76,25 +75,6 @@ func (p *pass) until(t time.Time) time.Duration { return max(t.Sub(p.now), 0) }
 
 func (p *pass) set(conditionType string, status metav1.ConditionStatus, reason, message string) {
 	conditions.Set(p.object, metav1.NewTime(p.now), conditionType, status, reason, message)
-}
-
-// setFinalizer writes or removes a finalizer, and nothing else.
-func (p *pass) setFinalizer(ctx context.Context, name string, wanted bool) error {
-	changed := copyOf(p.object)
-	if wanted {
-		controllerutil.AddFinalizer(changed, name)
-	} else {
-		controllerutil.RemoveFinalizer(changed, name)
-	}
-	patch := client.MergeFromWithOptions(copyOf(p.object), client.MergeFromWithOptimisticLock{})
-	if err := p.client.Patch(ctx, changed, patch, client.FieldOwner(fieldManager)); err != nil {
-		return orStale(fmt.Errorf("writing the finalizers: %w", err))
-	}
-	for _, o := range []object{p.object, p.saved} {
-		o.SetFinalizers(changed.GetFinalizers())
-		o.SetResourceVersion(changed.GetResourceVersion())
-	}
-	return nil
 }
 
 // wrote notes how the write of a Secret went, and says when one that failed is tried again.

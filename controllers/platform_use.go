@@ -49,7 +49,7 @@ func (r *PlatformReconciler) countClients(ctx context.Context, p *platformPass) 
 		if err != nil || len(first) == 0 {
 			return err
 		}
-		return p.later(p.setFinalizer(ctx, v1alpha1.InUseFinalizer, true))
+		return p.later(p.ensureFinalizers(ctx, map[string]bool{v1alpha1.InUseFinalizer: true}))
 	}
 	all, err := r.users(ctx, p)
 	if err != nil {
@@ -64,10 +64,7 @@ func (r *PlatformReconciler) countClients(ctx context.Context, p *platformPass) 
 	}
 	p.platform.Status.Clients = &v1alpha1.ClientCount{Total: &total, Ready: &ready}
 	r.counted.put(p.ref, p.now)
-	if isHeld == (total > 0) {
-		return nil
-	}
-	return p.later(p.setFinalizer(ctx, v1alpha1.InUseFinalizer, !isHeld))
+	return p.later(p.ensureFinalizers(ctx, map[string]bool{v1alpha1.InUseFinalizer: total > 0}))
 }
 
 // mayCount says whether it is time to list the clients again, and if not comes back when it is.
@@ -103,7 +100,7 @@ func (r *PlatformReconciler) finalize(ctx context.Context, p *platformPass) (ctr
 			return p.finish(ctx, nil)
 		}
 	}
-	if err := p.setFinalizer(ctx, v1alpha1.InUseFinalizer, false); client.IgnoreNotFound(err) != nil {
+	if err := p.ensureFinalizers(ctx, map[string]bool{v1alpha1.InUseFinalizer: false}); client.IgnoreNotFound(err) != nil {
 		return p.result(), unsettled(p.later(err))
 	}
 	return ctrl.Result{}, nil

@@ -7,6 +7,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"unicode"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -47,9 +48,27 @@ func pending(differences []difference) []v1alpha1.PendingChange {
 		if d.field == "email" {
 			d.have, d.want = masked(d.have), masked(d.want)
 		}
-		changes = append(changes, v1alpha1.PendingChange{Field: d.field, From: d.have, To: d.want})
+		changes = append(changes, v1alpha1.PendingChange{Field: d.field, From: shown(d.have), To: shown(d.want)})
 	}
 	return changes
+}
+
+// longestShown is how many characters of a value that SFS holds a status shows. The API server would refuse a status with a
+// value that is too long, and then nothing of it would ever be written.
+const longestShown = 128
+
+// shown is what a status shows of a value that anybody may have chosen at SFS.
+func shown(value string) string {
+	clean := []rune(strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, strings.ToValidUTF8(value, "?")))
+	if len(clean) > longestShown {
+		return string(clean[:longestShown]) + "…"
+	}
+	return string(clean)
 }
 
 func masked(address string) string {

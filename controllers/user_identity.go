@@ -225,7 +225,7 @@ func unclaimedDefault(users []sendforsign.User, known string) (string, error) {
 		if user.UserKey == known && user.CustomKey != "" {
 			return "", &problem{
 				reason:  v1alpha1.DefaultUserUnknownReason,
-				message: fmt.Sprintf("the default user of the client has another customKey already at SFS: %s", user.CustomKey),
+				message: fmt.Sprintf("the default user of the client has another customKey already at SFS: %s", shown(user.CustomKey)),
 				pace:    slow,
 			}
 		}

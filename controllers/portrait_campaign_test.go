@@ -53,7 +53,7 @@ var masks = []struct {
 	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`), "(time)"},
 	{regexp.MustCompile(`\b[0-9a-f]{32}\b`), "(hash)"},
 	{regexp.MustCompile(regexp.QuoteMeta(sfstest.CanaryPrefix) + `[A-Z0-9-]+`), "(secret)"},
-	{regexp.MustCompile(`(?i)((?:credentialsR|/r|")evision": "?)\d+`), "${1}(number)"},
+	{regexp.MustCompile(`(?i)((?:credentialsR|/r|"r)evision": "?)\d+`), "${1}(number)"},
 }
 
 // sketch is one object without what the API server adds to it.

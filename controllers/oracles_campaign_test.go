@@ -190,10 +190,12 @@ func (o oracle) excused() (rewrites, mints int) {
 		struck[c.n] = c
 	}
 	for _, q := range o.plan.points {
-		if q.stale != nil && (q.stale.back > 0 || q.stale.relists) {
-			// Who begins with an old view of a Secret can not know that it has been written already, and who is long behind may
-			// write one for an owner that is gone, which the garbage collector then takes away.
-			rewrites, mints = rewrites+1, mints+1
+		if q.stale != nil {
+			// Who is behind may write a Secret for an owner that is gone, which the garbage collector then takes away.
+			rewrites++
+			if q.stale.back > 0 || q.stale.relists {
+				mints++ // nor can a new process know of a token that its cache does not show yet
+			}
 		}
 		c := struck[q.at]
 		if q.mode == nil || c == nil {

@@ -57,7 +57,7 @@ var masks = []struct {
 	{retiredAt, "#retired"},
 	{regexp.MustCompile(`\b[0-9a-f]{32}\b`), "(hash)"},
 	{regexp.MustCompile(regexp.QuoteMeta(sfstest.CanaryPrefix) + `[A-Z0-9-]+`), "(secret)"},
-	{regexp.MustCompile(`(?i)((?:credentialsR|/r|")evision": "?)\d+`), "${1}(number)"},
+	{regexp.MustCompile(`(?i)((?:credentialsR|/r|"r)evision": "?)\d+`), "${1}(number)"},
 }
 
 // sketch is one object without what the API server adds to it.

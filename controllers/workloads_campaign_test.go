@@ -96,6 +96,16 @@ var workloads = []*workload{
 		w.delete(w.user("boss"))
 		w.newUsers()
 	}},
+	{name: "all-replaced", setup: func(w *world) { // in one go, and so perhaps unseen
+		w.newSfsClient("shop", neverRevoke)
+		w.newUsers()
+	}, action: func(w *world) {
+		for _, o := range []object{w.shop(), w.user("jane"), w.user("boss")} {
+			w.delete(o)
+		}
+		w.newSfsClient("shop", neverRevoke)
+		w.newUsers()
+	}, gap: 2 * time.Minute},
 	{name: "cluster-rebuilt", setup: (*world).newTenant, action: func(w *world) {
 		for _, o := range []object{w.shop(), w.user("jane"), w.user("boss")} {
 			w.delete(o)
@@ -122,7 +132,7 @@ var workloads = []*workload{
 		platform := w.sfsPlatform()
 		w.reload(platform)
 		w.delete(platform)
-		w.run(30 * time.Second)
+		w.run(90 * time.Second) // it is held for its clients, a minute at most
 		w.create(&v1alpha1.SfsPlatform{ObjectMeta: metav1.ObjectMeta{Name: w.platform}, Spec: platform.Spec})
 	}},
 	{name: "suspended-and-resumed", setup: (*world).newTenant, action: func(w *world) {

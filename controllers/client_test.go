@@ -414,6 +414,7 @@ func TestSecretsAreRepaired(t *testing.T) {
 		}
 	})
 	w.step("edited", func(t *testing.T) {
+		w.run(repairPause)
 		for _, name := range []string{"shop-sfs", "shop-sfs-token"} {
 			update(w, w.secret(name), func(s *corev1.Secret) {
 				s.Data["clientKey"], s.Data["token"], s.Data["mine"] = []byte("x"), []byte("y"), []byte("z")
@@ -429,6 +430,7 @@ func TestSecretsAreRepaired(t *testing.T) {
 		}
 	})
 	w.step("label and annotations removed", func(t *testing.T) {
+		w.run(repairPause)
 		update(w, w.secret("shop-sfs-token"), func(s *corev1.Secret) { s.Labels, s.Annotations = nil, nil })
 		w.settle()
 		w.wantReady(c)
@@ -784,4 +786,27 @@ func (w *world) wantGone(c *v1alpha1.SfsClient) {
 			w.t.Fatalf("%s is still there: finalizers %v %s", c.Name, item.Finalizers, describe(&item))
 		}
 	}
+}
+
+// Somebody keeps deleting the token Secret: each repair costs a token.
+func TestASecretThatSomebodyKeepsDeletingCostsNoStreamOfTokens(t *testing.T) {
+	w := newWorld(t)
+	c := w.newSfsClient("shop")
+	w.settle()
+	w.sim.ResetCalls()
+	const deletions = 120
+	for range deletions {
+		for _, name := range []string{"shop-sfs", "shop-sfs-token"} {
+			if s := w.secret(name); s != nil {
+				w.delete(s)
+			}
+		}
+		w.run(500 * time.Millisecond)
+	}
+	if n := w.sim.CountCalls("token", "create"); n > 14 {
+		t.Errorf("%d tokens were minted in a minute, want two in each pause at most", n)
+	}
+	w.run(15 * time.Second)
+	w.wantReady(c)
+	w.tokenOf(c)
 }

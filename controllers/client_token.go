@@ -33,7 +33,7 @@ const preciseTime = "2006-01-02T15:04:05.000Z07:00"
 
 // tokenKeys are the keys that the content hash of a token Secret sums up.
 func (p *published) tokenKeys() []string {
-	if p.listsPrevious() {
+	if p != nil && p.listsPrevious() {
 		return append(slices.Clone(tokenKeys), v1alpha1.KeyPreviousTokens)
 	}
 	return tokenKeys
@@ -229,6 +229,9 @@ func (r *ClientReconciler) renew(ctx context.Context, p *clientPass, have *publi
 	// Nothing is minted that could not be published.
 	if err := r.secrets.mayWrite(have, name); err != nil {
 		return nil, p.wrote(ctx, name, err)
+	}
+	if err := r.secrets.mayRepair(ctx, p.client, p.ref, have, have.tokenKeys(), name); err != nil {
+		return nil, p.later(err)
 	}
 	session, err := p.connect(ctx)
 	if err != nil {

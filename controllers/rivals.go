@@ -89,7 +89,9 @@ func (r *ClientReconciler) rivals(ctx context.Context, p *clientPass, clientKey,
 				return nil, fmt.Errorf("looking for other SfsClients by %s: %w", field, err)
 			}
 			for _, other := range found.Items {
-				if other.UID != p.client.UID && r.sameAccount(ctx, p.platform, &other) {
+				// A customKey says nothing beyond its account; that two platforms have the same one shows by the clientKey.
+				same := other.Spec.PlatformRef.Name == p.platform.Name || field != namedCustomIndex && r.sameAccount(ctx, p.platform, &other)
+				if same && other.UID != p.client.UID {
 					rivals = append(rivals, other)
 				}
 			}

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -21,6 +22,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -127,11 +129,24 @@ type Secrets struct {
 	live   client.Reader // serves values
 	writer client.Writer
 
-	mu sync.Mutex
-	// written holds, by owner and name, the content hash that was last written or read live. A cache that shows
-	// another one is behind (or somebody wrote after us): only then is a Secret read live.
-	written map[ref]map[string]string
+	clock clock.PassiveClock
+
+	mu    sync.Mutex
+	known map[ref]map[string]*knownSecret
 }
+
+// knownSecret is what this process knows of a Secret beyond what the cache shows.
+type knownSecret struct {
+	// hash of the content that was last written or read live; empty where there was no Secret. A cache that shows another
+	// one is behind (or somebody wrote after us): only then is a Secret read live.
+	hash string
+	// writes are the times of the last two.
+	writes [2]time.Time
+}
+
+// repairPause is how long a Secret is left as it is that was put right and is missing or damaged again: somebody else keeps
+// at it, or its owner is gone and the cache does not show that yet. Each repair of a token Secret costs a token.
+const repairPause = 10 * time.Second
 
 // observe returns what is known of a Secret, or nil where there is none.
 func (s *Secrets) observe(ctx context.Context, owner ref, uid types.UID, name string) (*published, error) {
@@ -150,7 +165,7 @@ func (s *Secrets) observe(ctx context.Context, owner ref, uid types.UID, name st
 	secret = corev1.Secret{}
 	err = s.live.Get(ctx, key, &secret)
 	if apierrors.IsNotFound(err) {
-		s.forgetOne(owner, name)
+		s.gone(owner, name)
 		return nil, nil //nolint:nilnil // no Secret is a fact, not a failure
 	}
 	if err != nil {
@@ -159,7 +174,7 @@ func (s *Secrets) observe(ctx context.Context, owner ref, uid types.UID, name st
 	if _, err := digestSecret(&secret); err != nil {
 		return nil, err
 	}
-	s.remember(owner, name, secret.Annotations[v1alpha1.ContentHashAnnotation])
+	s.remember(owner, name, func(k *knownSecret) { k.hash = secret.Annotations[v1alpha1.ContentHashAnnotation] })
 	return seen(&secret, owner, uid), nil
 }
 
@@ -186,6 +201,9 @@ func (s *Secrets) ensure(ctx context.Context, owner client.Object, who ref, want
 	if have != nil && have.controlled && have.intact(want.keys()) &&
 		have.annotations[v1alpha1.ContentHashAnnotation] == contentHash(want.digests(), want.keys()) {
 		return false, nil
+	}
+	if err := s.mayRepair(ctx, owner, who, have, want.keys(), want.name); err != nil {
+		return false, err
 	}
 	return true, s.write(ctx, owner, who, have, want)
 }
@@ -227,7 +245,33 @@ func (s *Secrets) write(ctx context.Context, owner client.Object, who ref, have 
 	if err := s.writer.Apply(ctx, apply, client.FieldOwner(fieldManager), client.ForceOwnership); err != nil {
 		return explainWrite(err, want.name)
 	}
-	s.remember(who, want.name, hash)
+	s.remember(who, want.name, func(k *knownSecret) {
+		k.hash, k.writes = hash, [2]time.Time{s.clock.Now(), k.writes[0]}
+	})
+	return nil
+}
+
+// mayRepair puts off a repair that would only be undone.
+func (s *Secrets) mayRepair(ctx context.Context, owner client.Object, who ref, have *published, want []string, name string) error {
+	writes := s.lastTwo(who, name)
+	if writes[0].IsZero() || have != nil && have.intact(want) {
+		return nil // it is no repair
+	}
+	if wait := writes[1].Add(repairPause).Sub(s.clock.Now()); wait > 0 {
+		return deferred{after: wait}
+	}
+	if have != nil {
+		return nil
+	}
+	// The garbage collector takes the Secrets of a resource that is gone, which the cache may not show yet.
+	now := owner.DeepCopyObject().(client.Object)
+	err := s.live.Get(ctx, client.ObjectKeyFromObject(owner), now)
+	if apierrors.IsNotFound(err) || err == nil && now.GetUID() != owner.GetUID() {
+		return deferred{after: staleRead}
+	}
+	if err != nil {
+		return fmt.Errorf("reading the owner of Secret %s: %w", name, err)
+	}
 	return nil
 }
 
@@ -305,7 +349,7 @@ func (s *Secrets) remove(ctx context.Context, owner client.Object, who ref, name
 	if err := s.writer.Delete(ctx, secret, client.Preconditions{UID: &have.uid}); client.IgnoreNotFound(err) != nil {
 		return orStale(fmt.Errorf("deleting Secret %s: %w", name, err))
 	}
-	s.forgetOne(who, name)
+	s.gone(who, name)
 	return nil
 }
 
@@ -339,8 +383,10 @@ func (s *Secrets) owned(ctx context.Context, owner client.Object, who ref) ([]st
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for name := range s.written[who] {
-		names[name] = true
+	for name, k := range s.known[who] {
+		if k.hash != "" {
+			names[name] = true
+		}
 	}
 	return slices.Sorted(maps.Keys(names)), nil
 }
@@ -348,28 +394,46 @@ func (s *Secrets) owned(ctx context.Context, owner client.Object, who ref) ([]st
 func (s *Secrets) lastWritten(owner ref, name string) (string, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	hash, ok := s.written[owner][name]
-	return hash, ok
-}
-
-func (s *Secrets) remember(owner ref, name, hash string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.written[owner] == nil {
-		s.written[owner] = map[string]string{}
+	k, known := s.known[owner][name]
+	if !known || k.hash == "" {
+		return "", false
 	}
-	s.written[owner][name] = hash
+	return k.hash, true
 }
 
-func (s *Secrets) forgetOne(owner ref, name string) {
+func (s *Secrets) lastTwo(owner ref, name string) [2]time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.written[owner], name)
+	if k, known := s.known[owner][name]; known {
+		return k.writes
+	}
+	return [2]time.Time{}
+}
+
+func (s *Secrets) remember(owner ref, name string, change func(*knownSecret)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.known[owner] == nil {
+		s.known[owner] = map[string]*knownSecret{}
+	}
+	if s.known[owner][name] == nil {
+		s.known[owner][name] = &knownSecret{}
+	}
+	change(s.known[owner][name])
+}
+
+// gone records that there is no such Secret.
+func (s *Secrets) gone(owner ref, name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if k, known := s.known[owner][name]; known {
+		k.hash = ""
+	}
 }
 
 // forget drops what is kept for an owner that is gone.
 func (s *Secrets) forget(owner ref) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.written, owner)
+	delete(s.known, owner)
 }

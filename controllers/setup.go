@@ -80,7 +80,7 @@ func newReconcilers(c client.Client, secrets, live client.Reader, o Options) rec
 			}
 		},
 	}
-	writer := &Secrets{cached: secrets, live: live, writer: c, written: map[ref]map[string]string{}}
+	writer := &Secrets{cached: secrets, live: live, writer: c, clock: o.Clock, known: map[ref]map[string]*knownSecret{}}
 	maker := &creator{clock: o.Clock, unsaved: newMemory[unsavedKey]()}
 	tried := newAttempts(o.Clock)
 	taken := &claims{by: map[string]ref{}}

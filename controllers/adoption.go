@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"regexp"
@@ -30,7 +31,8 @@ func mayName(ctx context.Context, c client.Reader, platform *v1alpha1.SfsPlatfor
 			pace:    waits,
 		}
 	}
-	return notReserved(ctx, c, who.Spec.CustomKey)
+	// Of an imported client it is the customKey that SFS showed: the platform whose prefix it has may have come later.
+	return notReserved(ctx, c, cmp.Or(who.Spec.CustomKey, who.Status.CustomKey))
 }
 
 // notReserved refuses a customKey that belongs to a namespace by its form: of any platform, since several may share an
@@ -41,7 +43,8 @@ func notReserved(ctx context.Context, c client.Reader, customKey string) error {
 		return fmt.Errorf("listing the SfsPlatforms: %w", err)
 	}
 	for _, platform := range platforms.Items {
-		if strings.HasPrefix(customKey, platform.Spec.CustomKeyPrefix+"/") {
+		// SFS may not tell upper from lower case; a prefix has lower case alone.
+		if strings.HasPrefix(strings.ToLower(customKey), platform.Spec.CustomKeyPrefix+"/") {
 			return &problem{
 				reason: v1alpha1.AdoptionNotAllowedReason,
 				message: fmt.Sprintf("the client at SFS has a customKey that begins with %s/: it belongs to the SfsClient of that namespace and name, and can not be named by another",

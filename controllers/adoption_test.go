@@ -367,3 +367,133 @@ func TestPatternsOfCustomKeys(t *testing.T) {
 		}
 	}
 }
+
+// forbidding lets no namespace name a client any more.
+func (w *world) forbidding() { w.adopting() }
+
+func TestUsersOfAClientThatIsRefusedReachNothing(t *testing.T) {
+	w := newWorld(t)
+	w.adopting(w.legacyRule())
+	key := w.atSFS(sendforsign.ClientFields{CustomKey: "legacy-7"})
+	c := w.newSfsClient("shop", imported(key))
+	before := w.newSfsClientUser("before", "shop")
+	w.settle()
+	w.wantReady(c, before)
+	w.forbidding()
+	w.settle()
+	w.wantCondition(c, v1alpha1.StalledCondition, metav1.ConditionTrue, v1alpha1.AdoptionNotAllowedReason)
+	after := w.newSfsClientUser("after", "shop")
+	boss := w.newSfsClientUser("boss", "shop", func(u *v1alpha1.SfsClientUser) { u.Spec.Default, u.Spec.Email = true, "mine@evil.example" })
+	update(w, before, func(u *v1alpha1.SfsClientUser) { u.Spec.Email = "mine@evil.example" })
+	w.run(20 * time.Minute)
+	for _, u := range []*v1alpha1.SfsClientUser{after, boss, before} {
+		w.wantCondition(u, v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.ClientNotReadyReason, "may not have its client")
+	}
+	for _, u := range w.sim.Users(key) {
+		if u.Email == "mine@evil.example" {
+			t.Errorf("user %s at SFS was changed", u.UserKey)
+		}
+	}
+	if n := len(w.sim.Users(key)); n != 2 {
+		t.Errorf("SFS has %d users of the client, want the default one and the one from before", n)
+	}
+	w.adopting(w.legacyRule())
+	w.settle()
+	w.wantReady(c, after, boss, before)
+}
+
+func TestAFinalizerThatSomebodyAddsRetiresNothing(t *testing.T) {
+	for name, prepare := range map[string]func(*world, *v1alpha1.SfsClient){
+		"of an imported client": func(*world, *v1alpha1.SfsClient) {},
+		"of one that lost the right": func(w *world, _ *v1alpha1.SfsClient) {
+			w.forbidding()
+			w.settle()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.adopting(w.legacyRule())
+			key := w.atSFS(sendforsign.ClientFields{CustomKey: "legacy-7"})
+			c := w.newSfsClient("shop", imported(key))
+			w.settle()
+			prepare(w, c)
+			update(w, c, func(c *v1alpha1.SfsClient) { c.Finalizers = append(c.Finalizers, v1alpha1.RetireFinalizer) })
+			w.delete(c)
+			w.run(2 * time.Minute)
+			if !w.isGone(c) || w.sim.Clients()[0].CustomKey != "legacy-7" {
+				t.Errorf("the customKey at SFS is %s, finalizers %v", w.sim.Clients()[0].CustomKey, c.Finalizers)
+			}
+		})
+	}
+}
+
+func TestWhoMayNameAClientLateDoesNotEvictWhoHasIt(t *testing.T) {
+	w := newWorld(t)
+	key := w.atSFS(sendforsign.ClientFields{CustomKey: "legacy-7"})
+	planted := w.newSfsClient("a-planted", imported(key))
+	w.settle()
+	w.adopting(v1alpha1.AdoptionRule{Name: "names", Namespaces: []string{"*"}, CustomKeyPatterns: []string{"legacy-*"}})
+	c := w.newSfsClient("shop", named("legacy-7"))
+	w.settle()
+	w.wantReady(c)
+	w.adopting(w.legacyRule())
+	w.run(25 * time.Minute)
+	w.wantReady(c)
+	w.wantCondition(planted, v1alpha1.StalledCondition, metav1.ConditionTrue, v1alpha1.ClientTakenReason, "shop")
+}
+
+func TestWhoLostTheRightKeepsAClientFromNobody(t *testing.T) {
+	w := newWorld(t)
+	key := w.atSFS(sendforsign.ClientFields{CustomKey: "legacy-7"})
+	rule := w.legacyRule()
+	w.adopting(rule)
+	former := w.newSfsClient("former", imported(key))
+	w.settle()
+	w.wantReady(former)
+	next := w.newSfsClient("next", named("legacy-7"))
+	w.settle()
+	w.wantCondition(next, v1alpha1.StalledCondition, metav1.ConditionTrue, v1alpha1.ClientTakenReason)
+	rule.AllowClientKey = false
+	w.adopting(rule)
+	w.settle()
+	w.wantReady(next)
+	w.wantCondition(former, v1alpha1.StalledCondition, metav1.ConditionTrue, v1alpha1.AdoptionNotAllowedReason)
+	// Also a finalizer of somebody else keeps it for nobody.
+	rule.AllowClientKey = true
+	w.adopting(rule)
+	update(w, next, func(c *v1alpha1.SfsClient) { c.Finalizers = append(c.Finalizers, "example.com/mine") })
+	w.delete(next)
+	w.run(2 * time.Minute)
+	w.wantReady(former)
+	w.reload(next)
+	update(w, next, func(c *v1alpha1.SfsClient) { c.Finalizers = nil })
+}
+
+func TestAnImportYieldsToAPlatformThatComesLater(t *testing.T) {
+	w := newWorld(t)
+	w.adopting(w.legacyRule())
+	key := w.atSFS(sendforsign.ClientFields{CustomKey: "late-" + w.platform + "/team/shop"})
+	c := w.newSfsClient("shop", imported(key))
+	w.settle()
+	w.wantReady(c)
+	late := &v1alpha1.SfsPlatform{ObjectMeta: metav1.ObjectMeta{Name: w.platform + "-late"}, Spec: v1alpha1.SfsPlatformSpec{
+		BaseURL: w.sim.BaseURL(), CustomKeyPrefix: "late-" + w.platform, CredentialsSecretRef: v1alpha1.CredentialsSecretReference{Name: "credentials"},
+	}}
+	w.create(late)
+	t.Cleanup(func() { _ = w.client.Delete(context.Background(), late) })
+	w.settle()
+	w.wantCondition(c, v1alpha1.StalledCondition, metav1.ConditionTrue, v1alpha1.AdoptionNotAllowedReason, "late-")
+}
+
+func TestTheDeletionOfARivalThatNeverGotAnythingIsNoticed(t *testing.T) {
+	w := newWorld(t)
+	w.adopting(w.legacyRule())
+	key := w.atSFS(sendforsign.ClientFields{CustomKey: "legacy-7"})
+	older := w.newSfsClient("a-older", imported(key), func(c *v1alpha1.SfsClient) { c.Spec.Suspend = true })
+	c := w.newSfsClient("b-younger", imported(key))
+	w.settle()
+	w.wantCondition(c, v1alpha1.StalledCondition, metav1.ConditionTrue, v1alpha1.ClientTakenReason)
+	w.delete(older)
+	w.settle()
+	w.wantReady(c)
+}

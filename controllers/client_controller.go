@@ -155,7 +155,7 @@ func (r *ClientReconciler) identify(ctx context.Context, p *clientPass) (err err
 	if err := r.bind(ctx, p); err != nil {
 		return err
 	}
-	return r.holdsAlone(ctx, p)
+	return holdsAlone(ctx, r.client, p.platform, p.client)
 }
 
 func (r *ClientReconciler) forget(who ref) {
@@ -180,8 +180,10 @@ func (r *ClientReconciler) watches() []watched {
 	}
 }
 
+// clientsOfPlatform are those that refer to it, and those that name a client which may have its prefix.
 func (r *ClientReconciler) clientsOfPlatform(ctx context.Context, platform client.Object) []ctrl.Request {
-	return requestsFor(ctx, r.client, &v1alpha1.SfsClientList{}, client.MatchingFields{platformIndex: platform.GetName()})
+	return append(requestsFor(ctx, r.client, &v1alpha1.SfsClientList{}, client.MatchingFields{platformIndex: platform.GetName()}),
+		requestsFor(ctx, r.client, &v1alpha1.SfsClientList{}, client.MatchingFields{namingIndex: "true"})...)
 }
 
 func (r *ClientReconciler) clientsInNamespace(ctx context.Context, ns client.Object) []ctrl.Request {

@@ -46,7 +46,9 @@ func (r *ClientReconciler) finalize(ctx context.Context, p *clientPass) (ctrl.Re
 
 // retire changes the customKey of the client, so that it is not found by it again.
 func (r *ClientReconciler) retire(ctx context.Context, p *clientPass) (happening, error) {
-	if p.client.Status.ClientKey == "" || p.client.Status.CustomKey == "" {
+	// The spec counts, not the finalizer: anybody who edits the resource can add that.
+	if p.client.Spec.DeletionPolicy != v1alpha1.DeletionPolicyRetire || p.client.Spec.ClientKey != "" || p.client.IsObserved() ||
+		p.client.Status.ClientKey == "" || p.client.Status.CustomKey == "" {
 		return happening{}, nil
 	}
 	session, gone, err := p.connectToLeave(ctx, p.client.Spec.PlatformRef.Name)
@@ -56,13 +58,16 @@ func (r *ClientReconciler) retire(ctx context.Context, p *clientPass) (happening
 	if err != nil {
 		return happening{}, err
 	}
+	if !mayHave(ctx, r.client, p.client) {
+		return notRetired("this resource may not have the client"), nil
+	}
 	// Where several stand for the client it stays that of the others.
-	rivals, err := r.holders(ctx, p)
+	others, err := holders(ctx, r.client, p.platform, p.client)
 	if err != nil {
 		return happening{}, err
 	}
-	if len(rivals) > 0 {
-		return notRetired("it also belongs to SfsClient " + client.ObjectKeyFromObject(&rivals[0]).String()), nil
+	if len(others) > 0 {
+		return notRetired("it also belongs to SfsClient " + client.ObjectKeyFromObject(&others[0]).String()), nil
 	}
 	key, customKey := p.client.Status.ClientKey, retiredKey(p.client.Status.CustomKey, p.client)
 	return p.retire(ctx, session, customKey, func() error {

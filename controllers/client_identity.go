@@ -73,7 +73,7 @@ func (r *ClientReconciler) importClient(ctx context.Context, p *clientPass) erro
 	if err := r.guard(ctx, p, key, found.CustomKey); err != nil {
 		return err
 	}
-	p.client.Status.ClientKey, p.client.Status.CustomKey, p.client.Status.Origin = key, found.CustomKey, v1alpha1.OriginImported
+	p.client.Status.ClientKey, p.client.Status.CustomKey, p.client.Status.Origin = key, shown(found.CustomKey), v1alpha1.OriginImported
 	conditions.Remove(p.client, v1alpha1.SyncedCondition) // nobody has given it this resource's profile yet
 	p.tell(adopted(v1alpha1.OriginImported, key))
 	return p.save(ctx)

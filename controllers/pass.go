@@ -249,6 +249,10 @@ func onlyMetadata(patch client.Patch, o object) (bool, error) {
 	return change.Status == nil, nil
 }
 
+// longestBlindness is after how long what is not Ready is looked at again, also where a watch should bring it back: what it
+// waits for may be at SFS, or may have been overlooked.
+const longestBlindness = 10 * time.Minute
+
 // finish ends the pass: the status is written once, and only what was saved is told.
 func (p *pass) finish(ctx context.Context, err error) (ctrl.Result, error) {
 	saveErr := p.save(ctx)
@@ -260,6 +264,9 @@ func (p *pass) finish(ctx context.Context, err error) (ctrl.Result, error) {
 			log.FromContext(ctx).Info("Done", "what", h.reason, "note", h.note)
 			h.tell(p.recorder, p.object)
 		}
+	}
+	if !conditions.IsTrue(p.object, v1alpha1.ReadyCondition) && !p.resting {
+		p.wakeIn(longestBlindness)
 	}
 	if err := errors.Join(unsettled(err), unsettled(saveErr)); err != nil {
 		return ctrl.Result{Priority: ptr.To(p.urgency)}, err

@@ -119,6 +119,9 @@ func (p *tenantPass) syncProfile(ctx context.Context, what profile) error {
 	case failed != nil && !needsPerson(failed.reason) && p.isCompared():
 		return err // what was found at the last comparison still holds
 	}
+	if failed != nil {
+		*p.at.pending = nil // it may be of another spec
+	}
 	p.report(v1alpha1.SyncedCondition, "", "", err)
 	return err
 }
@@ -190,7 +193,11 @@ func (p *tenantPass) synced() {
 
 // planCreation shows that an object would be made, where it may not.
 func (p *tenantPass) planCreation(err error, change v1alpha1.PendingChange) {
-	if failed := problemOf(err); failed != nil && failed.reason == v1alpha1.NothingToAdoptReason && p.policy.observed {
+	failed := problemOf(err)
+	switch {
+	case failed != nil && failed.reason == v1alpha1.NothingToAdoptReason && p.policy.observed:
 		*p.at.pending = []v1alpha1.PendingChange{change}
+	case failed != nil || err == nil:
+		*p.at.pending = nil
 	}
 }

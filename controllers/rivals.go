@@ -16,8 +16,8 @@ import (
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 )
 
-// At most one resource stands for an object at SFS: of several that name or hold the same one, the oldest. The others are
-// refused, whichever of them the operator looks at first.
+// At most one resource stands for an object at SFS: the one that has it already, and of several that name it the oldest. The
+// others are refused, whichever of them the operator looks at first.
 
 // claims keeps two passes of this process from binding the same object at the same time: each would find the other not
 // bound yet.
@@ -49,7 +49,7 @@ func (c *claims) release(who ref) {
 	}
 }
 
-// guard refuses the client with this key and customKey, or without a key a new one, to an SfsClient that has an older rival.
+// guard refuses the client with this key and customKey, or without a key a new one, to an SfsClient that has a rival.
 func (r *ClientReconciler) guard(ctx context.Context, p *clientPass, clientKey, customKey string) error {
 	for kind, key := range map[string]string{"clientKey": clientKey, "customKey": customKey} {
 		if key == "" {
@@ -63,14 +63,11 @@ func (r *ClientReconciler) guard(ctx context.Context, p *clientPass, clientKey, 
 	if err != nil {
 		return err
 	}
-	return mustYield(p.client, clientKey, rivals, func(rival *v1alpha1.SfsClient) bool {
-		its, err := platformFor(ctx, r.client, rival.Namespace, rival.Spec.PlatformRef.Name)
-		return err == nil && allowsToName(its, rival)
-	})
+	return mustYield(p.client, clientKey, rivals)
 }
 
-// rivals returns the other SfsClients that name or hold the same client. Only those that name one can have rivals that the
-// cache does not show yet, and are rare: so these are looked for at the API server.
+// rivals returns the other SfsClients that name or hold the same client, and may. Only those that name one can have rivals
+// that the cache does not show yet, and are rare: so these are looked for at the API server.
 func (r *ClientReconciler) rivals(ctx context.Context, p *clientPass, clientKey, customKey string) ([]v1alpha1.SfsClient, error) {
 	reader := client.Reader(r.client)
 	if p.client.NamesItsClient() {
@@ -90,43 +87,51 @@ func (r *ClientReconciler) rivals(ctx context.Context, p *clientPass, clientKey,
 			}
 			for _, other := range found.Items {
 				// A customKey says nothing beyond its account; that two platforms have the same one shows by the clientKey.
-				same := other.Spec.PlatformRef.Name == p.platform.Name || field != namedCustomIndex && r.sameAccount(ctx, p.platform, &other)
-				if same && other.UID != p.client.UID {
+				same := other.Spec.PlatformRef.Name == p.platform.Name || field != namedCustomIndex && sameAccount(ctx, r.client, p.platform, &other)
+				if same && other.UID != p.client.UID && mayHave(ctx, r.client, &other) {
 					rivals = append(rivals, other)
 				}
 			}
 		}
 	}
+	oldestFirst(rivals)
 	return rivals, nil
 }
 
 // sameAccount says whether a rival may mean the same account: the keys of a test account may be a copy of those of another.
-func (r *ClientReconciler) sameAccount(ctx context.Context, platform *v1alpha1.SfsPlatform, other *v1alpha1.SfsClient) bool {
+func sameAccount(ctx context.Context, c client.Reader, platform *v1alpha1.SfsPlatform, other *v1alpha1.SfsClient) bool {
 	if other.Spec.PlatformRef.Name == platform.Name {
 		return true
 	}
 	var its v1alpha1.SfsPlatform
-	if err := r.client.Get(ctx, client.ObjectKey{Name: other.Spec.PlatformRef.Name}, &its); err != nil {
+	if err := c.Get(ctx, client.ObjectKey{Name: other.Spec.PlatformRef.Name}, &its); err != nil {
 		return true // nothing is known that would tell them apart
 	}
 	return baseURL(&its) == baseURL(platform)
 }
 
-// mustYield returns the problem that the client belongs to a rival, if it does. One that only names it counts where both
-// do: nobody can name what another has by the name of its resource.
-func mustYield(c *v1alpha1.SfsClient, clientKey string, rivals []v1alpha1.SfsClient, mayName func(*v1alpha1.SfsClient) bool) error {
+// mayHave says whether a rival may have what it names or holds: who has lost the right keeps it from nobody.
+func mayHave(ctx context.Context, c client.Reader, rival *v1alpha1.SfsClient) bool {
+	platform, err := platformFor(ctx, c, rival.Namespace, rival.Spec.PlatformRef.Name)
+	return err == nil && mayName(ctx, c, platform, rival) == nil
+}
+
+// mustYield returns the problem that the client belongs to a rival, if it does: to one that has it, and else to an older one
+// that names it as well. Nobody can name what another has by the name of its resource, so there a name is no claim.
+func mustYield(c *v1alpha1.SfsClient, clientKey string, rivals []v1alpha1.SfsClient) error {
 	for i := range rivals {
 		rival := &rivals[i]
 		holds := clientKey != "" && rival.Status.ClientKey == clientKey
-		switch {
-		case holds && !rival.DeletionTimestamp.IsZero():
-			// Whatever its deletion still does to the client must not hit its successor.
+		names := c.NamesItsClient() && (rival.Status.ClientKey == "" || holds)
+		switch deleting := !rival.DeletionTimestamp.IsZero(); {
+		case deleting && holds && holdsToken(rival):
+			// What its deletion still does to the client, for a minute at most, must not hit its successor.
 			return &problem{
 				reason:  v1alpha1.ProgressingReason,
 				message: fmt.Sprintf("SfsClient %s, which stands for the same client at SFS, is being deleted", client.ObjectKeyFromObject(rival)),
 				pace:    waits,
 			}
-		case isOlder(rival, c) && rival.DeletionTimestamp.IsZero() && (holds || c.NamesItsClient() && mayName(rival)):
+		case !deleting && (holds || names && isOlder(rival, c)):
 			return taken("client", "SfsClient "+client.ObjectKeyFromObject(rival).String())
 		}
 	}
@@ -136,35 +141,47 @@ func mustYield(c *v1alpha1.SfsClient, clientKey string, rivals []v1alpha1.SfsCli
 func taken(what, by string) error {
 	return &problem{
 		reason:  v1alpha1.ClientTakenReason,
-		message: fmt.Sprintf("the %s at SFS belongs to %s, which is older", what, by),
+		message: fmt.Sprintf("the %s at SFS belongs to %s, which is older or had it before", what, by),
 		pace:    waits,
 	}
 }
 
 // holdsAlone refuses an SfsClient that has a client which an older one has as well. It can come to that where two processes
-// bound it at the same time, or where an older one was let name it only later.
-func (r *ClientReconciler) holdsAlone(ctx context.Context, p *clientPass) error {
-	holders, err := r.holders(ctx, p)
+// bound it at the same time.
+func holdsAlone(ctx context.Context, c client.Reader, platform *v1alpha1.SfsPlatform, who *v1alpha1.SfsClient) error {
+	others, err := holders(ctx, c, platform, who)
 	if err != nil {
 		return err
 	}
-	for i := range holders {
-		if isOlder(&holders[i], p.client) {
-			return taken("client", "SfsClient "+client.ObjectKeyFromObject(&holders[i]).String())
+	for i := range others {
+		if other := &others[i]; other.DeletionTimestamp.IsZero() && isOlder(other, who) {
+			return taken("client", "SfsClient "+client.ObjectKeyFromObject(other).String())
 		}
 	}
 	return nil
 }
 
-// holders returns the other SfsClients that have the same client.
-func (r *ClientReconciler) holders(ctx context.Context, p *clientPass) ([]v1alpha1.SfsClient, error) {
+// holders returns the other SfsClients that have the same client, and may.
+func holders(ctx context.Context, c client.Reader, platform *v1alpha1.SfsPlatform, who *v1alpha1.SfsClient) ([]v1alpha1.SfsClient, error) {
 	var all v1alpha1.SfsClientList
-	if err := r.client.List(ctx, &all, client.MatchingFields{clientKeyIndex: p.client.Status.ClientKey}); err != nil {
+	if err := c.List(ctx, &all, client.MatchingFields{clientKeyIndex: who.Status.ClientKey}); err != nil {
 		return nil, fmt.Errorf("looking for other SfsClients: %w", err)
 	}
-	return slices.DeleteFunc(all.Items, func(other v1alpha1.SfsClient) bool {
-		return other.UID == p.client.UID || !r.sameAccount(ctx, p.platform, &other)
-	}), nil
+	others := slices.DeleteFunc(all.Items, func(other v1alpha1.SfsClient) bool {
+		return other.UID == who.UID || !sameAccount(ctx, c, platform, &other) || !mayHave(ctx, c, &other)
+	})
+	oldestFirst(others)
+	return others, nil
+}
+
+// oldestFirst has the same one named each time.
+func oldestFirst(clients []v1alpha1.SfsClient) {
+	slices.SortFunc(clients, func(a, b v1alpha1.SfsClient) int {
+		if isOlder(&a, &b) {
+			return -1
+		}
+		return 1
+	})
 }
 
 // isOlder of two resources says always the same of the same two.
@@ -184,6 +201,7 @@ func (r *ClientReconciler) rivalsOf(ctx context.Context, o client.Object) []ctrl
 	var requests []ctrl.Request
 	for _, by := range []client.MatchingFields{
 		{clientKeyIndex: c.Status.ClientKey}, {namedClientIndex: c.Status.ClientKey}, {namedCustomIndex: c.Status.CustomKey},
+		{clientKeyIndex: c.Spec.ClientKey}, {namedClientIndex: c.Spec.ClientKey}, {namedCustomIndex: c.Spec.CustomKey},
 	} {
 		for _, value := range by {
 			if value != "" {

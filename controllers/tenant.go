@@ -6,6 +6,7 @@ package controllers
 import (
 	"context"
 	"strings"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -30,11 +31,15 @@ type comparison struct {
 	pending *[]v1alpha1.PendingChange
 }
 
+// lookAgain is when a pass comes that nothing else brings about.
+const lookAgain = time.Minute
+
 // connect returns the session with SFS.
 func (p *tenantPass) connect(ctx context.Context) (*session, error) {
 	if p.session == nil {
 		session, err := p.sessions.forPlatform(ctx, p.platform)
 		if err != nil {
+			p.wakeIn(lookAgain) // a Secret that is replaced by the same pair changes nothing else that is watched
 			return nil, err
 		}
 		p.session = session

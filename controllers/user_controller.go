@@ -107,6 +107,9 @@ func (r *UserReconciler) identify(ctx context.Context, p *userPass) (err error) 
 	if p.platform, err = platformFor(ctx, r.client, p.user.Namespace, p.owner.Spec.PlatformRef.Name); err != nil {
 		return err
 	}
+	if err := mayServe(ctx, r.client, p.platform, p.owner); err != nil {
+		return err
+	}
 	if err := p.ensureFinalizers(ctx, map[string]bool{v1alpha1.RetireFinalizer: p.user.Spec.DeletionPolicy == v1alpha1.DeletionPolicyRetire}); err != nil {
 		return p.later(err)
 	}
@@ -138,6 +141,22 @@ func (r *UserReconciler) clientOf(ctx context.Context, u *v1alpha1.SfsClientUser
 		}
 	}
 	return &owner, nil
+}
+
+// mayServe refuses the users of an SfsClient that may not have its client, or not any more.
+func mayServe(ctx context.Context, c client.Reader, platform *v1alpha1.SfsPlatform, owner *v1alpha1.SfsClient) error {
+	err := mayName(ctx, c, platform, owner)
+	if err == nil {
+		err = holdsAlone(ctx, c, platform, owner)
+	}
+	if refusal := problemOf(err); refusal != nil {
+		return &problem{
+			reason:  v1alpha1.ClientNotReadyReason,
+			message: fmt.Sprintf("SfsClient %s may not have its client: %s", owner.Name, refusal.message),
+			pace:    waits,
+		}
+	}
+	return err
 }
 
 func (r *UserReconciler) forget(who ref) {

@@ -24,7 +24,9 @@ func (r *UserReconciler) finalize(ctx context.Context, p *userPass) (ctrl.Result
 
 // retire changes the customKey of the user, so that it is not found by it again.
 func (r *UserReconciler) retire(ctx context.Context, p *userPass) (happening, error) {
-	if p.user.Status.UserKey == "" {
+	// The spec counts, not the finalizer: anybody who edits the resource can add that.
+	if p.user.Spec.DeletionPolicy != v1alpha1.DeletionPolicyRetire || p.user.Spec.UserKey != "" || p.user.IsObserved() ||
+		p.user.Status.UserKey == "" || p.user.Status.CustomKey == "" {
 		return happening{}, nil
 	}
 	p.owner = &v1alpha1.SfsClient{}
@@ -39,6 +41,11 @@ func (r *UserReconciler) retire(ctx context.Context, p *userPass) (happening, er
 		return notRetired(gone.message), nil
 	}
 	if err != nil {
+		return happening{}, err
+	}
+	if err := mayServe(ctx, r.client, p.platform, p.owner); problemOf(err) != nil {
+		return notRetired("its SfsClient may not have the client"), nil
+	} else if err != nil {
 		return happening{}, err
 	}
 	siblings, err := r.siblings(ctx, p)

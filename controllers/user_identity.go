@@ -4,7 +4,6 @@
 package controllers
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -75,9 +74,13 @@ func userCustomKey(owner *v1alpha1.SfsClient, u *v1alpha1.SfsClientUser) string 
 	return derivedUserPrefix(owner) + u.Name
 }
 
-// derivedUserPrefix is that of the derived customKeys. A client that was imported may have no customKey.
+// derivedUserPrefix is that of the derived customKeys. The customKey of an imported client is not the operator's, and may be
+// another one when the cluster is rebuilt.
 func derivedUserPrefix(owner *v1alpha1.SfsClient) string {
-	return cmp.Or(owner.Status.CustomKey, owner.Status.ClientKey) + "/"
+	if owner.Spec.ClientKey != "" {
+		return owner.Status.ClientKey + "/"
+	}
+	return owner.Status.CustomKey + "/"
 }
 
 // guard refuses the user with this key, or with none a new one, to an SfsClientUser that has an older rival, or that names
@@ -131,7 +134,9 @@ func (r *UserReconciler) siblings(ctx context.Context, p *userPass) ([]v1alpha1.
 	if err := r.client.List(ctx, &all, client.InNamespace(p.user.Namespace), client.MatchingFields{clientIndex: p.user.Spec.ClientRef.Name}); err != nil {
 		return nil, fmt.Errorf("listing the users: %w", err)
 	}
-	return slices.DeleteFunc(all.Items, func(other v1alpha1.SfsClientUser) bool { return other.UID == p.user.UID }), nil
+	siblings := slices.DeleteFunc(all.Items, func(other v1alpha1.SfsClientUser) bool { return other.UID == p.user.UID })
+	slices.SortFunc(siblings, func(a, b v1alpha1.SfsClientUser) int { return strings.Compare(a.Name, b.Name) }) // the same one is named each time
+	return siblings, nil
 }
 
 // namesSameUser says whether two SfsClientUsers of one client mean the same user, which may have this key.
@@ -155,7 +160,7 @@ func (r *UserReconciler) importUser(ctx context.Context, p *userPass) error {
 	if err := r.guard(ctx, p, key); err != nil {
 		return err
 	}
-	p.user.Status.CustomKey = users[at].CustomKey
+	p.user.Status.CustomKey = shown(users[at].CustomKey)
 	return r.take(ctx, p, key, v1alpha1.OriginImported)
 }
 

@@ -40,6 +40,8 @@ const (
 	clientKeyIndex   = "status.clientKey"
 	namedClientIndex = "spec.clientKey"
 	namedCustomIndex = "spec.customKey"
+
+	namingIndex = "naming" // "true" for those that name their client
 )
 
 var namespaceKind = corev1.SchemeGroupVersion.WithKind("Namespace")
@@ -54,6 +56,9 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 			return []string{o.(*v1alpha1.SfsClient).Spec.PlatformRef.Name}
 		}},
 		{&v1alpha1.SfsClient{}, clientKeyIndex, func(o client.Object) []string { return present(o.(*v1alpha1.SfsClient).Status.ClientKey) }},
+		{&v1alpha1.SfsClient{}, namingIndex, func(o client.Object) []string {
+			return []string{strconv.FormatBool(o.(*v1alpha1.SfsClient).NamesItsClient())}
+		}},
 		{&v1alpha1.SfsClient{}, namedClientIndex, func(o client.Object) []string { return present(o.(*v1alpha1.SfsClient).Spec.ClientKey) }},
 		{&v1alpha1.SfsClient{}, namedCustomIndex, func(o client.Object) []string { return present(o.(*v1alpha1.SfsClient).Spec.CustomKey) }},
 		{&v1alpha1.SfsClientUser{}, clientIndex, func(o client.Object) []string {
@@ -226,16 +231,24 @@ func useChanged() predicate.Predicate {
 
 func clientKeyChanged() predicate.Predicate {
 	return updated(func(before, after client.Object) bool {
-		was, is := before.(*v1alpha1.SfsClient).Status, after.(*v1alpha1.SfsClient).Status
-		return was.ClientKey != is.ClientKey || was.DefaultUserKey != is.DefaultUserKey
+		was, is := before.(*v1alpha1.SfsClient), after.(*v1alpha1.SfsClient)
+		return was.Status.ClientKey != is.Status.ClientKey || was.Status.DefaultUserKey != is.Status.DefaultUserKey ||
+			isRefused(was) != isRefused(is)
 	})
+}
+
+// isRefused says whether an SfsClient may not have its client: then its users may not either.
+func isRefused(c *v1alpha1.SfsClient) bool {
+	synced := conditions.Get(c, v1alpha1.SyncedCondition)
+	return synced != nil && (synced.Reason == v1alpha1.ClientTakenReason || synced.Reason == v1alpha1.AdoptionNotAllowedReason)
 }
 
 // rivalChanged lets through what may let another SfsClient go on, or stop it.
 func rivalChanged() predicate.Predicate {
 	p := updated(func(before, after client.Object) bool {
 		return before.(*v1alpha1.SfsClient).Status.ClientKey != after.(*v1alpha1.SfsClient).Status.ClientKey ||
-			before.GetDeletionTimestamp().IsZero() != after.GetDeletionTimestamp().IsZero()
+			before.GetDeletionTimestamp().IsZero() != after.GetDeletionTimestamp().IsZero() ||
+			holdsToken(before.(*v1alpha1.SfsClient)) != holdsToken(after.(*v1alpha1.SfsClient))
 	})
 	p.CreateFunc = func(event.CreateEvent) bool { return false } // it has a pass of its own, which finds its rivals
 	return p

@@ -79,6 +79,19 @@ func (a *attempts) failed(key attemptKey, p pace, limit func(time.Duration) time
 	return wait
 }
 
+// failures is how often a step of a resource has failed in a row.
+func (a *attempts) failures(r ref, step string) int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	n := 0
+	for k := range a.next[r] {
+		if k.step == step {
+			n = max(n, a.fast.NumRequeues(k), a.slow.NumRequeues(k))
+		}
+	}
+	return n
+}
+
 // succeeded forgets the failures of a step.
 func (a *attempts) succeeded(key attemptKey) {
 	a.forget(key.ref, func(k attemptKey) bool { return k.step == key.step })

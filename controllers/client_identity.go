@@ -248,15 +248,29 @@ func (r *ClientReconciler) learnDefaultUser(ctx context.Context, p *clientPass) 
 			return nil
 		}
 	}
-	if p.client.Status.SecretRef != nil {
+	if p.client.Status.SecretRef == nil {
+		return r.askForDefaultUser(ctx, p)
+	}
+	// A refusal may have been for once. The Secret, which is there by now, does not wait for it.
+	if failures := r.attempts.failures(p.ref, askUsers); failures == 0 || failures >= mostRefusals {
 		return nil
 	}
+	return unsettled(r.askForDefaultUser(ctx, p))
+}
+
+const (
+	askUsers = "users"
+	// mostRefusals is after how many SFS is not asked again who the default user is.
+	mostRefusals = 5
+)
+
+func (r *ClientReconciler) askForDefaultUser(ctx context.Context, p *clientPass) error {
 	session, err := p.connect(ctx)
 	if err != nil {
 		return err
 	}
 	var atSFS []sendforsign.User
-	err = p.try(ctx, step{name: "users", session: session, class: classCreate}, func() error {
+	err = p.try(ctx, step{name: askUsers, session: session, class: classCreate}, func() error {
 		return session.callWithKey(ctx, p.ref, func(ctx context.Context, api *sendforsign.API, key sendforsign.Auth) (err error) {
 			atSFS, err = api.ListUsers(ctx, key, p.client.Status.ClientKey)
 			return err

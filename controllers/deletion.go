@@ -116,7 +116,7 @@ func (p *tenantPass) retire(ctx context.Context, session *session, customKey str
 	switch {
 	case err == nil:
 		return retired(customKey), nil
-	case failed != nil && needsPerson(failed.reason):
+	case failed != nil && (failed.reason == v1alpha1.RequestRefusedReason || failed.reason == v1alpha1.RemoteMissingReason):
 		return notRetired(failed.message), nil // asking again changes nothing
 	}
 	return happening{}, err

@@ -31,8 +31,8 @@ type mode struct {
 	// rewrites is how many writes of one Secret the fault excuses beside those of an undisturbed run, and mints how many
 	// tokens that nobody gets to see.
 	rewrites, mints int
-	// behaviour of SFS without which the fault has no good end.
-	behaviour sfstest.Behaviour
+	// customKeys is how SFS treats one that is taken, without which the fault has no good end.
+	customKeys sfstest.CustomKeys
 }
 
 const (
@@ -118,7 +118,7 @@ var sfsModes = []*mode{
 	// The network may repeat a request. An SFS that does not keep customKeys unique has two objects then, of which nobody can
 	// say which is the right one; so for clients it keeps them unique here, and for users doubled is not tried.
 	{name: "doubled", fits: func(c *call) bool { return ofSFS(c) && (c.verb != "create" || c.resource != "user") }, mints: 1,
-		behaviour: sfstest.Behaviour{CustomKeys: sfstest.CustomKeysExisting},
+		customKeys: sfstest.CustomKeysExisting,
 		strike: func(x *exchange) (*http.Response, error) {
 			_, _, _ = x.send()
 			resp, _, err := x.send()

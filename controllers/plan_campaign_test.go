@@ -61,14 +61,15 @@ func parsePlan(line string) (plan, error) {
 	return p, nil
 }
 
-// behaviour of SFS that the faults of the plan need.
+// behaviour of SFS that the workload is about, and that the faults of the plan need.
 func (p plan) behaviour() sfstest.Behaviour {
+	b := p.workload.behaviour
 	for _, q := range p.points {
-		if q.mode != nil && q.mode.behaviour != (sfstest.Behaviour{}) {
-			return q.mode.behaviour
+		if q.mode != nil && q.mode.customKeys != 0 {
+			b.CustomKeys = q.mode.customKeys
 		}
 	}
-	return p.workload.behaviour
+	return b
 }
 
 const (

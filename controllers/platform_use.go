@@ -101,7 +101,8 @@ func (r *PlatformReconciler) finalize(ctx context.Context, p *platformPass) (ctr
 		}
 	}
 	if err := p.ensureFinalizers(ctx, map[string]bool{v1alpha1.InUseFinalizer: false}); client.IgnoreNotFound(err) != nil {
-		return p.result(), unsettled(p.later(err))
+		err = unsettled(p.later(err))
+		return p.result(), err
 	}
 	return ctrl.Result{}, nil
 }

@@ -127,14 +127,25 @@ func (d delivery) String() string {
 
 // behind lists what the cache does not show yet of what there is. An object that was replaced is gone and then new.
 func (c *informerCache) behind(there map[ref]client.Object) []delivery {
+	differs := map[ref]client.Object{} // by far not all of them, which are many to put in order
+	for r, o := range there {
+		if before := c.objects[r]; before == nil || before.GetUID() != o.GetUID() || before.GetResourceVersion() != o.GetResourceVersion() {
+			differs[r] = o
+		}
+	}
+	for r := range c.objects {
+		if there[r] == nil {
+			differs[r] = nil
+		}
+	}
 	var all []delivery
-	for _, r := range sortedRefs(c.objects, there) {
-		before, now := c.objects[r], there[r]
+	for _, r := range sortedRefs(differs, nil) {
+		before, now := c.objects[r], differs[r]
 		if now != nil && !c.admits(r, now) {
 			now = nil
 		}
 		switch {
-		case before == nil && now == nil, before != nil && now != nil && before.GetResourceVersion() == now.GetResourceVersion():
+		case before == nil && now == nil:
 			continue
 		case before != nil && now != nil && before.GetUID() != now.GetUID():
 			all = append(all, delivery{ref: r, before: before})
@@ -198,10 +209,12 @@ func (c *informerCache) List(_ context.Context, list client.ObjectList, opts ...
 	options.ApplyOptions(opts)
 	kind := kindOf(list)
 	kind = kind[:len(kind)-len("List")]
+	ofKind := maps.Clone(c.objects)
+	maps.DeleteFunc(ofKind, func(r ref, _ client.Object) bool { return r.kind != kind })
 	var found []runtime.Object
-	for _, r := range sortedRefs(c.objects, nil) {
+	for _, r := range sortedRefs(ofKind, nil) {
 		o := c.objects[r]
-		if r.kind != kind || options.Namespace != "" && r.namespace != options.Namespace ||
+		if options.Namespace != "" && r.namespace != options.Namespace ||
 			options.LabelSelector != nil && !options.LabelSelector.Matches(labels.Set(o.GetLabels())) {
 			continue
 		}

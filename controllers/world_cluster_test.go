@@ -166,6 +166,9 @@ func (w *world) note(v stored) {
 	if w.witness != nil {
 		w.witness.saw(delivery{ref: v.of, before: before, after: v.is})
 	}
+	if w.saw != nil {
+		w.saw(delivery{ref: v.of, before: before, after: v.is})
+	}
 }
 
 // dateDeletion gives the deletion of an object the time of this world. The API server has a clock of its own.

@@ -56,6 +56,9 @@ type world struct {
 	failures map[string]workqueue.TypedRateLimiter[reconcile.Request] // by kind
 	// each is called after each pass.
 	each func()
+	// saw is told of each version of each object, and moves of each step of the clock, before it.
+	saw   func(delivery)
+	moves func(from, to time.Time)
 
 	written versions              // since the last look
 	there   map[ref]client.Object // what the API server holds
@@ -187,6 +190,9 @@ func (w *world) passTo(t time.Time) {
 	if w.witness != nil {
 		w.witness.passing(now, t)
 	}
+	if w.moves != nil {
+		w.moves(now, t)
+	}
 	w.clock.SetTime(t)
 }
 
@@ -195,10 +201,11 @@ func (w *world) next() (ref, time.Time) {
 	order := func(a, b ref) int {
 		return cmp.Or(w.due[a].Compare(w.due[b]), strings.Compare(a.kind, b.kind), strings.Compare(a.name, b.name))
 	}
-	for _, r := range slices.SortedFunc(maps.Keys(w.due), order) {
-		return r, w.due[r]
+	if len(w.due) == 0 {
+		return ref{}, time.Time{}
 	}
-	return ref{}, time.Time{}
+	r := slices.MinFunc(slices.Collect(maps.Keys(w.due)), order)
+	return r, w.due[r]
 }
 
 // pass has one resource looked at. Whatever a killed operator still says is not heard.

@@ -117,10 +117,13 @@ func (l previousTokens) atOnce(now time.Time) {
 	}
 }
 
-// listsPrevious says of a token Secret whether the operator put previous tokens into it.
+// listsPrevious says of a token Secret whether the operator put previous tokens into it. A key or an annotation of that name
+// in a Secret that is otherwise as the operator wrote it is somebody else's, and stays as any other of theirs: to leave it
+// out of a write does not remove it, so there would be no end of writing.
 func (p *published) listsPrevious() bool {
-	_, lists := p.annotations[v1alpha1.RevokePreviousAtAnnotation]
-	return lists
+	_, told := p.annotations[v1alpha1.RevokePreviousAtAnnotation]
+	_, there := p.digests[v1alpha1.KeyPreviousTokens]
+	return (told || there) && !p.intact(tokenKeys)
 }
 
 // revokePreviousAt is when the next of the previous tokens is to be revoked. A list that is not as the operator wrote it
@@ -216,6 +219,9 @@ func (r *ClientReconciler) revokePrevious(ctx context.Context, p *clientPass, cu
 	}
 	held := heldToken(secret, *seen.Token)
 	if held.token.OwesRevocation(p.now) {
+		if err := r.secrets.mayRepair(ctx, p.client, p.ref, live, live.tokenKeys(), name); err != nil {
+			return p.later(err)
+		}
 		due, waiting := held.previous.split(p.now, p.revokesOnRotate())
 		left, told, failure := r.revokeEach(ctx, p, due)
 		if failure != nil && len(left) == len(due) {

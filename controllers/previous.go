@@ -164,19 +164,41 @@ func (r *ClientReconciler) keepPrevious(
 		return have, nil, nil
 	}
 	secret, live, err := r.secrets.read(ctx, p.client, p.ref, name)
-	if err != nil || secret == nil {
+	if err != nil {
 		return have, nil, err
+	}
+	if secret == nil {
+		p.tellLost(minted.asked, done)
+		return have, nil, nil
 	}
 	now := r.clock.Now().UTC().Truncate(time.Millisecond)
 	seen := r.observed(p, live)
 	var list previousTokens
 	if seen.Token != nil && (seen.Damaged || !seen.Foreign) {
 		list = p.leave(heldToken(secret, *seen.Token), live, minted, now)
+	} else {
+		p.tellLost(minted.asked, handled(live.annotations))
 	}
 	if have != nil {
 		have = live
 	}
 	return have, list.wanted(now, p.revokesOnRotate()), nil
+}
+
+// tellLost says of a revocation that was asked for that there is no token to revoke although the last one lives. done is what
+// the Secret tells of requests that were handled: nothing, if it is gone.
+func (p *clientPass) tellLost(asked, done requests) {
+	last := p.client.Status.Token
+	if last == nil || !p.now.Before(last.ExpirationTime.Time) {
+		return
+	}
+	own := isNew(asked.revoke, done.revoke) && isNew(asked.revoke, p.client.Status.LastHandledRevokeAt)
+	// A platform keeps no record for each of its clients. But a token that is younger than the request was made for it.
+	at, err := time.Parse(time.RFC3339, asked.platformRevoke)
+	platform := isNew(asked.platformRevoke, done.platformRevoke) && err == nil && at.After(last.IssuedTime.Time)
+	if own || platform {
+		p.tell(notRevoked("the Secret that held it is gone or was changed"))
+	}
 }
 
 // leave puts the token that is held in a Secret to those before it, when it is about to be replaced.

@@ -685,6 +685,62 @@ func TestARequestedRevocationIsReportedOnceItIsDone(t *testing.T) {
 	})
 }
 
+func TestARequestForATokenThatNobodyHoldsAnyMoreIsToldOf(t *testing.T) {
+	stripped := func(w *world) {
+		update(w, w.secret("shop-sfs-token"), func(s *corev1.Secret) { s.Annotations = nil })
+	}
+	onClient := func(w *world, c *v1alpha1.SfsClient, value string) {
+		annotate(w, c, v1alpha1.RevokeRequestedAtAnnotation, value)
+	}
+	onPlatform := func(w *world, _ *v1alpha1.SfsClient, value string) {
+		annotate(w, w.sfsPlatform(), v1alpha1.RevokeRequestedAtAnnotation, value)
+	}
+	for name, test := range map[string]struct {
+		ask  func(*world, *v1alpha1.SfsClient, string)
+		lose func(*world)
+	}{
+		"the Secret is deleted":                        {onClient, func(w *world) { w.delete(w.secret("shop-sfs-token")) }},
+		"the Secret is changed":                        {onClient, stripped},
+		"the Secret is deleted, and the platform asks": {onPlatform, func(w *world) { w.delete(w.secret("shop-sfs-token")) }},
+		"the Secret is changed, and the platform asks": {onPlatform, stripped},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			c := w.newSfsClient("shop")
+			w.settle()
+			first := w.valueOf(c)
+			w.run(time.Minute)
+			for i, want := range []int{1, 1} {
+				if i == 0 {
+					test.ask(w, c, w.clock.Now().Format(time.RFC3339))
+				}
+				test.lose(w)
+				w.run(time.Minute)
+				w.wantReady(c)
+				if n := w.recorder.count("shop", "NotRevoked"); n != want {
+					t.Errorf("%d warnings, want %d, have %v", n, want, w.recorder.all())
+				}
+			}
+			if !w.isAlive(first) || w.valueOf(c) == first {
+				t.Error("the story is another one: the token was revoked, or is still there")
+			}
+			w.restart()
+			w.run(time.Minute)
+			if n := w.recorder.count("shop", "NotRevoked"); n != 1 {
+				t.Errorf("%d warnings after a restart", n)
+			}
+			next := w.newSfsClient("next", func(c *v1alpha1.SfsClient) {
+				c.Annotations = map[string]string{v1alpha1.RevokeRequestedAtAnnotation: "now"}
+			})
+			w.run(time.Minute)
+			w.wantReady(next)
+			if n := w.recorder.count("next", "NotRevoked"); n != 0 {
+				t.Error("there was nothing to revoke of a new client")
+			}
+		})
+	}
+}
+
 func TestASuspendedClientRevokesNothingUntilItIsResumed(t *testing.T) {
 	w := newWorld(t)
 	c := w.newSfsClient("shop")

@@ -345,6 +345,19 @@ func tokenSecret(name string, m mintedToken) publication {
 	return want
 }
 
+// withdrawnHash is no digest of any token, also where somebody else holds on to its keys.
+const withdrawnHash = "withdrawn"
+
+// withdrawnSecret is the Secret of a token that is about to be revoked and is no longer published.
+func withdrawnSecret(name string, m mintedToken) publication {
+	want := tokenSecret(name, m)
+	for _, key := range tokenKeys {
+		delete(want.data, key)
+	}
+	want.annotations[v1alpha1.TokenHashAnnotation] = withdrawnHash
+	return want
+}
+
 // heldToken is the token in a Secret that was read with its values. It is not one of those before it, whatever somebody has
 // made of their list.
 func heldToken(secret *corev1.Secret, known token.Token) mintedToken {

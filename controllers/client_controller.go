@@ -5,7 +5,6 @@ package controllers
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -110,15 +109,23 @@ func (r *ClientReconciler) reconcile(ctx context.Context, p *clientPass) error {
 		return identity
 	}
 	var failed []error
+	published := identity
 	if identity != nil {
 		p.report(v1alpha1.SyncedCondition, "", "", identity)
 	} else {
-		failed = append(failed, p.syncProfile(ctx, clientProfile{r, p}), r.publishIdentity(ctx, p), r.checkUsers(ctx, p))
+		published = r.publishIdentity(ctx, p)
+		failed = append(failed, p.syncProfile(ctx, clientProfile{r, p}), published, r.checkUsers(ctx, p))
 	}
-	failed = append(failed, r.keepToken(ctx, p, identity))
-	if err := errors.Join(failed...); err != nil || identity != nil {
-		return firstUnsettled(failed)
+	kept := r.keepToken(ctx, p, identity)
+	failed = append(failed, kept)
+	if published == nil && kept == nil {
+		failed = append(failed, r.sweepFormer(ctx, p))
 	}
+	return firstUnsettled(failed)
+}
+
+// sweepFormer removes the Secrets of former names. What SFS says of the profile or of the users does not keep it from that.
+func (r *ClientReconciler) sweepFormer(ctx context.Context, p *clientPass) error {
 	keep := []string{p.client.SecretName()}
 	if p.client.TokenEnabled() {
 		// Until there is a token in the new Secret, the one in the old Secret serves.

@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"context"
+	"time"
 
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -129,10 +130,13 @@ func (r *ClientReconciler) revokeToken(ctx context.Context, p *clientPass, name 
 // tokensIn returns the published token and those that wait for their revocation.
 func (r *ClientReconciler) tokensIn(ctx context.Context, p *clientPass, name string) ([]sendforsign.Secret, error) {
 	secret, have, err := r.secrets.read(ctx, p.client, p.ref, name)
-	if err != nil || secret == nil || len(secret.Data[v1alpha1.KeyToken]) == 0 {
+	if err != nil || secret == nil {
 		return nil, err
 	}
-	values := []sendforsign.Secret{sendforsign.Secret(secret.Data[v1alpha1.KeyToken])}
+	var values []sendforsign.Secret
+	if held := secret.Data[v1alpha1.KeyToken]; len(held) > 0 {
+		values = append(values, sendforsign.Secret(held))
+	}
 	if have.listsPrevious() {
 		for _, t := range parsePrevious(secret.Data[v1alpha1.KeyPreviousTokens]) {
 			if p.now.Before(t.expires) {
@@ -166,6 +170,9 @@ func (r *ClientReconciler) takeBack(ctx context.Context, p *clientPass) error {
 	// The status may not tell of a token that was published just before.
 	name := p.publishedIn()
 	if p.client.Spec.Token.RevocationPolicy != v1alpha1.RevokeNever {
+		if err := r.unpublish(ctx, p, name); err != nil {
+			return err
+		}
 		outcome, err := r.revokeToken(ctx, p, name)
 		if err != nil {
 			return err
@@ -183,4 +190,26 @@ func (r *ClientReconciler) takeBack(ctx context.Context, p *clientPass) error {
 		p.wakeIn(staleRead) // the next pass finds the finalizer to be of no more use
 	}
 	return nil
+}
+
+// unpublish has a Secret hold its token only as one that is to be revoked: whatever comes between its revocation and the end
+// of the Secret, nobody takes it for a living one, should a token be wanted again.
+func (r *ClientReconciler) unpublish(ctx context.Context, p *clientPass, name string) error {
+	secret, have, err := r.secrets.read(ctx, p.client, p.ref, name)
+	if err != nil || secret == nil {
+		return err
+	}
+	seen := r.observed(p, have)
+	if seen.Token == nil || seen.Damaged || !p.now.Before(seen.Token.Expires) {
+		return nil // it is not taken for one
+	}
+	held := heldToken(secret, *seen.Token)
+	var list previousTokens
+	if have.listsPrevious() {
+		list = held.previous
+	}
+	list = append(list, previousToken{value: held.value, expires: held.token.Expires})
+	list.atOnce(p.now.UTC().Truncate(time.Millisecond))
+	held.previous, held.token.Revision = list, have.revision+1
+	return p.wrote(ctx, name, r.secrets.write(ctx, p.client, p.ref, have, withdrawnSecret(name, held)))
 }

@@ -345,9 +345,23 @@ func tokenSecret(name string, m mintedToken) publication {
 	return want
 }
 
-// heldToken is the token in a Secret that was read with its values.
+// withdrawnHash is no digest of any token, also where somebody else holds on to its keys.
+const withdrawnHash = "withdrawn"
+
+// withdrawnSecret is the Secret of a token that is about to be revoked and is no longer published.
+func withdrawnSecret(name string, m mintedToken) publication {
+	want := tokenSecret(name, m)
+	for _, key := range tokenKeys {
+		delete(want.data, key)
+	}
+	want.annotations[v1alpha1.TokenHashAnnotation] = withdrawnHash
+	return want
+}
+
+// heldToken is the token in a Secret that was read with its values. It is not one of those before it, whatever somebody has
+// made of their list.
 func heldToken(secret *corev1.Secret, known token.Token) mintedToken {
-	return mintedToken{
+	held := mintedToken{
 		value:     sendforsign.Secret(secret.Data[v1alpha1.KeyToken]),
 		tokenType: string(secret.Data[v1alpha1.KeyTokenType]),
 		clientKey: string(secret.Data[v1alpha1.KeyClientKey]),
@@ -356,6 +370,8 @@ func heldToken(secret *corev1.Secret, known token.Token) mintedToken {
 		token:     known,
 		previous:  parsePrevious(secret.Data[v1alpha1.KeyPreviousTokens]),
 	}
+	held.previous = slices.DeleteFunc(held.previous, func(t previousToken) bool { return t.value == held.value })
+	return held
 }
 
 // recordToken copies the times of the published token to the status, where kubectl shows them.

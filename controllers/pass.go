@@ -89,17 +89,14 @@ func (p *pass) wrote(ctx context.Context, name string, err error) error {
 	return p.later(err)
 }
 
-// sweep removes the Secrets of former names, once those of the new names are there: in the pass that brings the resource to
-// where a change of its spec wants it.
+// sweep removes the Secrets of former names, once those of the new names are there. It is looked for in each pass, in the
+// cache: a pass that could not do it must not be the only one.
 func (p *pass) sweep(ctx context.Context, secrets *Secrets, keep ...string) error {
-	ready := conditions.Get(p.saved, v1alpha1.ReadyCondition)
-	wasThere := ready != nil && ready.Status == metav1.ConditionTrue && ready.ObservedGeneration == p.object.GetGeneration()
-	if wasThere || p.object.GetGeneration() == 1 {
-		return nil
+	if p.object.GetGeneration() == 1 {
+		return nil // there was no other name
 	}
 	err := secrets.sweep(ctx, p.object, p.ref, keep...)
 	if err != nil {
-		// Else the next pass would find all to be done.
 		p.set(v1alpha1.SecretReadyCondition, metav1.ConditionFalse, v1alpha1.ProgressingReason, "a Secret of a former name is still to be removed")
 	}
 	return p.later(err)

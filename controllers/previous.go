@@ -117,10 +117,13 @@ func (l previousTokens) atOnce(now time.Time) {
 	}
 }
 
-// listsPrevious says of a token Secret whether the operator put previous tokens into it.
+// listsPrevious says of a token Secret whether the operator put previous tokens into it. A key or an annotation of that name
+// in a Secret that is otherwise as the operator wrote it is somebody else's, and stays as any other of theirs: to leave it
+// out of a write does not remove it, so there would be no end of writing.
 func (p *published) listsPrevious() bool {
-	_, lists := p.annotations[v1alpha1.RevokePreviousAtAnnotation]
-	return lists
+	_, told := p.annotations[v1alpha1.RevokePreviousAtAnnotation]
+	_, there := p.digests[v1alpha1.KeyPreviousTokens]
+	return (told || there) && !p.intact(tokenKeys)
 }
 
 // revokePreviousAt is when the next of the previous tokens is to be revoked. A list that is not as the operator wrote it
@@ -161,19 +164,41 @@ func (r *ClientReconciler) keepPrevious(
 		return have, nil, nil
 	}
 	secret, live, err := r.secrets.read(ctx, p.client, p.ref, name)
-	if err != nil || secret == nil {
+	if err != nil {
 		return have, nil, err
+	}
+	if secret == nil {
+		p.tellLost(minted.asked, done)
+		return have, nil, nil
 	}
 	now := r.clock.Now().UTC().Truncate(time.Millisecond)
 	seen := r.observed(p, live)
 	var list previousTokens
 	if seen.Token != nil && (seen.Damaged || !seen.Foreign) {
 		list = p.leave(heldToken(secret, *seen.Token), live, minted, now)
+	} else {
+		p.tellLost(minted.asked, handled(live.annotations))
 	}
 	if have != nil {
 		have = live
 	}
 	return have, list.wanted(now, p.revokesOnRotate()), nil
+}
+
+// tellLost says of a revocation that was asked for that there is no token to revoke although the last one lives. done is what
+// the Secret tells of requests that were handled: nothing, if it is gone.
+func (p *clientPass) tellLost(asked, done requests) {
+	last := p.client.Status.Token
+	if last == nil || !p.now.Before(last.ExpirationTime.Time) {
+		return
+	}
+	own := isNew(asked.revoke, done.revoke) && isNew(asked.revoke, p.client.Status.LastHandledRevokeAt)
+	// A platform keeps no record for each of its clients. But a token that is younger than the request was made for it.
+	at, err := time.Parse(time.RFC3339, asked.platformRevoke)
+	platform := isNew(asked.platformRevoke, done.platformRevoke) && err == nil && at.After(last.IssuedTime.Time)
+	if own || platform {
+		p.tell(notRevoked("the Secret that held it is gone or was changed"))
+	}
 }
 
 // leave puts the token that is held in a Secret to those before it, when it is about to be replaced.
@@ -216,6 +241,9 @@ func (r *ClientReconciler) revokePrevious(ctx context.Context, p *clientPass, cu
 	}
 	held := heldToken(secret, *seen.Token)
 	if held.token.OwesRevocation(p.now) {
+		if err := r.secrets.mayRepair(ctx, p.client, p.ref, live, live.tokenKeys(), name); err != nil {
+			return p.later(err)
+		}
 		due, waiting := held.previous.split(p.now, p.revokesOnRotate())
 		left, told, failure := r.revokeEach(ctx, p, due)
 		if failure != nil && len(left) == len(due) {

@@ -342,8 +342,12 @@ func (s *Secrets) read(ctx context.Context, owner client.Object, who ref, name s
 // remove deletes a Secret if it belongs to the owner.
 func (s *Secrets) remove(ctx context.Context, owner client.Object, who ref, name string) error {
 	have, err := s.observe(ctx, who, owner.GetUID(), name)
-	if err != nil || have == nil || !have.controlled {
+	if err != nil || have == nil {
 		return err
+	}
+	if !have.controlled {
+		s.gone(who, name) // it is another's now, and need not be looked at again
+		return nil
 	}
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: owner.GetNamespace(), Name: name}}
 	if err := s.writer.Delete(ctx, secret, client.Preconditions{UID: &have.uid}); client.IgnoreNotFound(err) != nil {
@@ -374,12 +378,12 @@ func (s *Secrets) sweep(ctx context.Context, owner client.Object, who ref, keep 
 // and that a cache that is behind does not show yet.
 func (s *Secrets) owned(ctx context.Context, owner client.Object, who ref) ([]string, error) {
 	var secrets corev1.SecretList
-	if err := s.cached.List(ctx, &secrets, client.InNamespace(owner.GetNamespace()), client.MatchingLabels{v1alpha1.OwnerLabel: string(owner.GetUID())}); err != nil {
+	if err := s.cached.List(ctx, &secrets, client.InNamespace(owner.GetNamespace()), client.MatchingFields{ownerIndex: string(owner.GetUID())}); err != nil {
 		return nil, fmt.Errorf("listing Secrets: %w", err)
 	}
 	names := map[string]bool{}
 	for i := range secrets.Items {
-		names[secrets.Items[i].Name] = true
+		names[secrets.Items[i].Name] = secrets.Items[i].DeletionTimestamp.IsZero()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -388,6 +392,7 @@ func (s *Secrets) owned(ctx context.Context, owner client.Object, who ref) ([]st
 			names[name] = true
 		}
 	}
+	maps.DeleteFunc(names, func(_ string, there bool) bool { return !there }) // somebody's finalizer holds it
 	return slices.Sorted(maps.Keys(names)), nil
 }
 

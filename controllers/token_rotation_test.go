@@ -20,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/sendforsign"
 	"github.com/sendforsign/sfs-operator/sendforsign/sfstest"
 )
 
@@ -283,6 +284,18 @@ func TestAnEditedListOfPreviousTokensCostsNoToken(t *testing.T) {
 			},
 			revoked: true,
 		},
+		"its annotation is gone": {
+			edit:    func(s *corev1.Secret) { delete(s.Annotations, v1alpha1.RevokePreviousAtAnnotation) },
+			revoked: true,
+		},
+		"it has the published token": {
+			edit: func(s *corev1.Secret) {
+				list := parsePrevious(s.Data[v1alpha1.KeyPreviousTokens])
+				list = append(list, previousToken{value: sendforsign.Secret(s.Data[v1alpha1.KeyToken]), expires: list[0].expires})
+				s.Data[v1alpha1.KeyPreviousTokens] = list.encode()
+			},
+			revoked: true,
+		},
 		"its time is edited": {
 			edit:    func(s *corev1.Secret) { s.Annotations[v1alpha1.RevokePreviousAtAnnotation] = "soon" },
 			revoked: true,
@@ -296,6 +309,7 @@ func TestAnEditedListOfPreviousTokensCostsNoToken(t *testing.T) {
 			annotate(w, c, v1alpha1.RenewRequestedAtAnnotation, "now")
 			w.settle()
 			second := w.valueOf(c)
+			w.run(repairPause)
 			update(w, w.secret("shop-sfs-token"), test.edit)
 			w.settle()
 			if held := w.secret("shop-sfs-token"); !isUntouched(asCached(held)) {
@@ -304,7 +318,7 @@ func TestAnEditedListOfPreviousTokensCostsNoToken(t *testing.T) {
 			w.run(6 * time.Minute)
 			w.wantReady(c)
 			// The key itself is left to whoever has edited it.
-			if _, s := w.tokenOf(c); c.Status.Token.PreviousRevocationTime != nil || seen(s, ref{}, "").listsPrevious() {
+			if _, s := w.tokenOf(c); c.Status.Token.PreviousRevocationTime != nil || seen(asCached(s), ref{}, "").listsPrevious() {
 				t.Error("a token still waits")
 			}
 			if w.valueOf(c) != second {
@@ -314,6 +328,107 @@ func TestAnEditedListOfPreviousTokensCostsNoToken(t *testing.T) {
 				t.Errorf("the replaced token is alive: %t", w.isAlive(first))
 			}
 		})
+	}
+}
+
+// What somebody adds to a Secret that lists nothing is theirs: the operator neither acts on it nor tries to remove it.
+func TestAListOfPreviousTokensThatIsNotTheOperatorsIsIgnored(t *testing.T) {
+	past := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
+	for name, edit := range map[string]func(*corev1.Secret){
+		"the annotation": func(s *corev1.Secret) {
+			s.Annotations[v1alpha1.RevokePreviousAtAnnotation] = past.Format(time.RFC3339)
+		},
+		"garbage in the annotation": func(s *corev1.Secret) { s.Annotations[v1alpha1.RevokePreviousAtAnnotation] = "soon" },
+		"the key":                   func(s *corev1.Secret) { s.Data[v1alpha1.KeyPreviousTokens] = []byte("[]") },
+		"both, with the published token": func(s *corev1.Secret) {
+			held := sendforsign.Secret(s.Data[v1alpha1.KeyToken])
+			s.Data[v1alpha1.KeyPreviousTokens] = previousTokens{{value: held, expires: past.AddDate(100, 0, 0), revoke: past, requested: true}}.encode()
+			s.Annotations[v1alpha1.RevokePreviousAtAnnotation] = past.Format(time.RFC3339)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.maxPasses = 100
+			c := w.newSfsClient("shop", onRotate)
+			w.settle()
+			w.sim.ResetCalls()
+			update(w, w.secret("shop-sfs-token"), edit)
+			edited := w.secret("shop-sfs-token").ResourceVersion
+			w.settle()
+			w.restart()
+			w.run(time.Minute)
+			w.wantReady(c)
+			w.tokenOf(c)
+			if n := len(w.sim.Calls()); n != 0 || w.secret("shop-sfs-token").ResourceVersion != edited {
+				t.Errorf("%d calls, or the Secret was written: %v", n, w.sim.Calls())
+			}
+			annotate(w, c, v1alpha1.RenewRequestedAtAnnotation, "now")
+			w.run(6 * time.Minute)
+			w.wantReady(c)
+			if w.tokenOf(c); w.sim.LiveTokens(c.Status.ClientKey) != 1 || w.sim.CountCalls("token", "revoke") != 1 {
+				t.Errorf("the token that was replaced is not revoked as ever: %v", w.sim.Calls())
+			}
+		})
+	}
+}
+
+// An export of the Secret, from when a token waited in it, is applied by somebody: then they own the list as well, and it
+// stays where the operator leaves it out.
+func TestAnExportedListOfPreviousTokensComesToRest(t *testing.T) {
+	w := newWorld(t)
+	w.maxPasses = 200
+	c := w.newSfsClient("shop", onRotate)
+	w.settle()
+	first := w.valueOf(c)
+	annotate(w, c, v1alpha1.RenewRequestedAtAnnotation, "now")
+	w.settle()
+	second := w.valueOf(c)
+	s := w.secret("shop-sfs-token")
+	for range 2 {
+		exported := corev1ac.Secret(s.Name, s.Namespace).WithData(s.Data).WithAnnotations(s.Annotations)
+		if err := w.client.Apply(t.Context(), exported, client.FieldOwner("kubectl"), client.ForceOwnership); err != nil {
+			t.Fatal(err)
+		}
+		w.run(6 * time.Minute)
+		w.wantReady(c)
+	}
+	before := w.secret("shop-sfs-token").ResourceVersion
+	w.restart()
+	w.run(time.Minute)
+	if w.secret("shop-sfs-token").ResourceVersion != before || !isUntouched(asCached(w.secret("shop-sfs-token"))) {
+		t.Error("it does not come to rest")
+	}
+	if w.isAlive(first) || w.valueOf(c) != second || c.Status.Token.PreviousRevocationTime != nil || w.sim.CountCalls("token", "create") != 3 {
+		t.Errorf("want the first token revoked and the second one kept: %v", w.sim.Calls())
+	}
+}
+
+// Somebody keeps editing the list.
+func TestAListOfPreviousTokensThatSomebodyKeepsEditingIsNoStreamOfWrites(t *testing.T) {
+	w := newWorld(t)
+	c := w.newSfsClient("shop", onRotate)
+	w.settle()
+	annotate(w, c, v1alpha1.RenewRequestedAtAnnotation, "now")
+	w.settle()
+	second := w.valueOf(c)
+	writes := int64(-1)
+	var last string
+	for range 100 {
+		if now := w.secret("shop-sfs-token").Annotations[v1alpha1.ContentHashAnnotation]; now != last {
+			writes, last = writes+1, "edited"
+		}
+		update(w, w.secret("shop-sfs-token"), func(s *corev1.Secret) {
+			s.Annotations[v1alpha1.ContentHashAnnotation], s.Annotations[v1alpha1.RevokePreviousAtAnnotation] = "edited", "soon"
+		})
+		w.run(500 * time.Millisecond)
+	}
+	if writes > 12 {
+		t.Errorf("%d writes in 50 s, want two in each pause at most", writes)
+	}
+	w.run(time.Minute)
+	w.wantReady(c)
+	if w.valueOf(c) != second {
+		t.Error("another token was minted")
 	}
 }
 
@@ -568,6 +683,62 @@ func TestARequestedRevocationIsReportedOnceItIsDone(t *testing.T) {
 			t.Errorf("handled %q, told %v", c.Status.LastHandledRevokeAt, w.recorder.all())
 		}
 	})
+}
+
+func TestARequestForATokenThatNobodyHoldsAnyMoreIsToldOf(t *testing.T) {
+	stripped := func(w *world) {
+		update(w, w.secret("shop-sfs-token"), func(s *corev1.Secret) { s.Annotations = nil })
+	}
+	onClient := func(w *world, c *v1alpha1.SfsClient, value string) {
+		annotate(w, c, v1alpha1.RevokeRequestedAtAnnotation, value)
+	}
+	onPlatform := func(w *world, _ *v1alpha1.SfsClient, value string) {
+		annotate(w, w.sfsPlatform(), v1alpha1.RevokeRequestedAtAnnotation, value)
+	}
+	for name, test := range map[string]struct {
+		ask  func(*world, *v1alpha1.SfsClient, string)
+		lose func(*world)
+	}{
+		"the Secret is deleted":                        {onClient, func(w *world) { w.delete(w.secret("shop-sfs-token")) }},
+		"the Secret is changed":                        {onClient, stripped},
+		"the Secret is deleted, and the platform asks": {onPlatform, func(w *world) { w.delete(w.secret("shop-sfs-token")) }},
+		"the Secret is changed, and the platform asks": {onPlatform, stripped},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			c := w.newSfsClient("shop")
+			w.settle()
+			first := w.valueOf(c)
+			w.run(time.Minute)
+			for i, want := range []int{1, 1} {
+				if i == 0 {
+					test.ask(w, c, w.clock.Now().Format(time.RFC3339))
+				}
+				test.lose(w)
+				w.run(time.Minute)
+				w.wantReady(c)
+				if n := w.recorder.count("shop", "NotRevoked"); n != want {
+					t.Errorf("%d warnings, want %d, have %v", n, want, w.recorder.all())
+				}
+			}
+			if !w.isAlive(first) || w.valueOf(c) == first {
+				t.Error("the story is another one: the token was revoked, or is still there")
+			}
+			w.restart()
+			w.run(time.Minute)
+			if n := w.recorder.count("shop", "NotRevoked"); n != 1 {
+				t.Errorf("%d warnings after a restart", n)
+			}
+			next := w.newSfsClient("next", func(c *v1alpha1.SfsClient) {
+				c.Annotations = map[string]string{v1alpha1.RevokeRequestedAtAnnotation: "now"}
+			})
+			w.run(time.Minute)
+			w.wantReady(next)
+			if n := w.recorder.count("next", "NotRevoked"); n != 0 {
+				t.Error("there was nothing to revoke of a new client")
+			}
+		})
+	}
 }
 
 func TestASuspendedClientRevokesNothingUntilItIsResumed(t *testing.T) {

@@ -36,6 +36,8 @@ const (
 	clientIndex      = "spec.clientRef.name"
 	credentialsIndex = "credentials" // names of the Secrets, of the present pair and the next
 
+	ownerIndex = "owner" // of a Secret: the UID of its resource, from its label
+
 	// These serve to find rivals, also at the API server: the CRD lets it select by them.
 	clientKeyIndex   = "status.clientKey"
 	namedClientIndex = "spec.clientKey"
@@ -64,6 +66,7 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		{&v1alpha1.SfsClientUser{}, clientIndex, func(o client.Object) []string {
 			return []string{o.(*v1alpha1.SfsClientUser).Spec.ClientRef.Name}
 		}},
+		{&corev1.Secret{}, ownerIndex, func(o client.Object) []string { return present(o.GetLabels()[v1alpha1.OwnerLabel]) }},
 		{&v1alpha1.SfsPlatform{}, credentialsIndex, func(o client.Object) []string {
 			return credentialSecrets(o.(*v1alpha1.SfsPlatform))
 		}},

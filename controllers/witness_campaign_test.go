@@ -66,6 +66,9 @@ func (x *witness) sawSecret(before, s *corev1.Secret) {
 	}
 	n, _ := strconv.ParseInt(revision, 10, 64)
 	x.newest[s.Name] = max(x.newest[s.Name], n)
+	if _, holds := s.Data[v1alpha1.KeyToken]; !holds && s.Annotations[v1alpha1.TokenHashAnnotation] == withdrawnHash {
+		return // nobody wants it any more
+	}
 	for _, key := range tokenKeys {
 		if len(s.Data[key]) == 0 {
 			x.w.t.Errorf("Secret %s was published without %s", s.Name, key)

@@ -1,0 +1,99 @@
+// Copyright The sfs-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"k8s.io/utils/ptr"
+
+	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/sendforsign/sfstest"
+)
+
+// withdrawStory has a token withdrawn and wanted again at once, while the operator is killed, or not served, at one of its
+// calls. It returns how many there are.
+func withdrawStory(t *testing.T, at int, how string) int {
+	t.Helper()
+	w := newWorld(t)
+	w.connect()
+	w.restart()
+	c := w.newSfsClient("shop")
+	w.settle()
+	first := w.valueOf(c)
+	var faults map[int]*mode
+	if at > 0 {
+		faults = map[int]*mode{at: modeNamed(how)}
+	}
+	w.wire.arm(faults)
+	died := false
+	w.each = func() {
+		// As soon as anything has gone wrong, the token is wanted again.
+		if calls := w.wire.made(0); !died && at > 0 && len(calls) >= at {
+			died = true
+			update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Token.Enabled = nil })
+		}
+	}
+	update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Token.Enabled = ptr.To(false) })
+	w.run(5 * time.Second)
+	calls := len(w.wire.made(0))
+	w.each = nil
+	update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Token.Enabled = nil })
+	w.run(time.Minute)
+	w.wantReady(c)
+	w.tokenOf(c)
+	w.wantWaiting(c, 0)
+	if w.isAlive(first) && w.valueOf(c) != first {
+		t.Error("the token that was withdrawn lives")
+	}
+	return calls
+}
+
+func TestATokenThatWasWithdrawnIsNotPublishedAgain(t *testing.T) {
+	calls := withdrawStory(t, 0, "")
+	if calls < 4 {
+		t.Fatalf("the story has only %d calls", calls)
+	}
+	for at := 1; at <= calls; at++ {
+		for _, how := range []string{"crash-before", "crash-after"} {
+			t.Run(fmt.Sprintf("%s %d", how, at), func(t *testing.T) { withdrawStory(t, at, how) })
+		}
+	}
+}
+
+func TestAWithdrawalIsRevokedWhenSFSIsBack(t *testing.T) {
+	w := newWorld(t)
+	c := w.newSfsClient("shop")
+	w.settle()
+	first := w.valueOf(c)
+	heal := w.sim.Inject(sfstest.Fault{Endpoint: "token", Action: "revoke", Status: 503})
+	update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Token.Enabled = ptr.To(false) })
+	w.run(time.Minute)
+	if s := w.secret("shop-sfs-token"); s == nil || len(s.Data[v1alpha1.KeyToken]) != 0 {
+		t.Error("want the Secret to remember the token, and not to publish it")
+	}
+	w.restart()
+	w.run(time.Minute)
+	heal()
+	w.run(time.Minute)
+	w.wantReady(c)
+	if w.isAlive(first) || w.secret("shop-sfs-token") != nil || w.recorder.count("shop", "Revoked") != 1 {
+		t.Errorf("want the token revoked and its Secret removed: %v", w.recorder.all())
+	}
+}
+
+func TestAWithdrawalEndsWithTheTokenAtTheLatest(t *testing.T) {
+	w := newWorld(t)
+	c := w.newSfsClient("shop")
+	w.settle()
+	w.sim.Inject(sfstest.Fault{Endpoint: "token", Action: "revoke", Status: 503})
+	update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Token.Enabled = ptr.To(false) })
+	w.run(31 * time.Minute)
+	w.wantReady(c)
+	if w.secret("shop-sfs-token") != nil {
+		t.Error("the Secret is still there")
+	}
+}

@@ -30,7 +30,7 @@ var tales = map[string]func(*rapid.T) story{
 		return drawWeather(t, rapid.IntRange(1, 3).Draw(t, "clients"), 48*time.Hour, 12)
 	},
 	"fleet": func(t *rapid.T) story {
-		s := drawWeather(t, 200, 48*time.Hour, 12)
+		s := drawWeather(t, 200, 8*time.Hour, 4) // some minutes: each renewal is two writes to a real API server
 		s.perSecond, s.life = max(s.perSecond, 10), max(s.life, 600*time.Second)
 		return s
 	},

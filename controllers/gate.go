@@ -100,6 +100,7 @@ func (g *gate) limit(requestsPerSecond, burst int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.bucket.perSecond, g.bucket.size = float64(requestsPerSecond), float64(burst)
+	g.bucket.level = min(g.bucket.level, g.bucket.size)
 }
 
 // admit lets a step of a resource begin, or returns a deferral. A step that was admitted MUST end with leave.

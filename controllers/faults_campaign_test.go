@@ -159,15 +159,15 @@ func (p plan) alone(t *testing.T) *plan {
 }
 
 func TestCampaignCrash(t *testing.T) {
-	campaigned(t, "crash", 80, func(*campaign.Campaign) []plan { return singles(t, crashModes, nil) })
+	campaigned(t, "crash", 60, func(*campaign.Campaign) []plan { return singles(t, crashModes, nil) })
 }
 
 func TestCampaignFaults(t *testing.T) {
-	campaigned(t, "faults", 100, func(*campaign.Campaign) []plan { return singles(t, slices.Concat(sfsModes, kubernetesModes), nil) })
+	campaigned(t, "faults", 80, func(*campaign.Campaign) []plan { return singles(t, slices.Concat(sfsModes, kubernetesModes), nil) })
 }
 
 func TestCampaignStale(t *testing.T) {
-	campaigned(t, "stale", 40, func(*campaign.Campaign) []plan { return singles(t, nil, staleModes) })
+	campaigned(t, "stale", 30, func(*campaign.Campaign) []plan { return singles(t, nil, staleModes) })
 }
 
 func TestCampaignPairs(t *testing.T) {

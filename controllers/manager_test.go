@@ -29,7 +29,7 @@ import (
 )
 
 // patience bounds the wait for an event that must come. No test waits so long but one that fails.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // process is an operator as main.go starts it: with its cache, its watches and its queue.
 type process struct {

@@ -46,7 +46,7 @@ func TestSecretsOfFormerNamesAreRemovedWhateverSFSSaysOfTheRest(t *testing.T) {
 			w.newSfsClientUser("jane", "shop")
 			w.settle()
 			w.sim.Inject(test.fault)
-			w.restart() // so that the users are compared
+			w.run(11 * time.Minute) // so that the users are to be compared
 			update(w, c, test.change)
 			w.run(time.Minute)
 			w.tokenOf(c)

@@ -11,7 +11,6 @@ import (
 	"net/http/httptest"
 	"runtime"
 	"runtime/debug"
-	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -218,11 +217,10 @@ const mostMemory = 64 << 20
 
 // peak is how much the heap grows at most while something is done.
 func peak(do func()) uint64 {
-	runtime.GC()
-	var before, now runtime.MemStats
 	// What is garbage already must not count, whatever the tests before this one have left.
 	defer debug.SetGCPercent(debug.SetGCPercent(5))
 	runtime.GC()
+	var before, now runtime.MemStats
 	runtime.ReadMemStats(&before)
 	most := before.HeapAlloc
 	done, ended := make(chan struct{}), make(chan struct{})

@@ -52,12 +52,9 @@ func (r *ClientReconciler) retire(ctx context.Context, p *clientPass) (happening
 		p.client.Status.ClientKey == "" || p.client.Status.CustomKey == "" {
 		return happening{}, nil
 	}
-	session, gone, err := p.connectToLeave(ctx, p.client.Spec.PlatformRef.Name)
-	if gone != nil {
-		return notRetired(gone.message), nil
-	}
+	session, err := p.connectToLeave(ctx, p.client.Spec.PlatformRef.Name)
 	if err != nil {
-		return happening{}, err
+		return inVain(err, notRetired)
 	}
 	if !mayHave(ctx, r.client, p.client) {
 		return notRetired("this resource may not have the client"), nil
@@ -96,12 +93,9 @@ func (r *ClientReconciler) revokeToken(ctx context.Context, p *clientPass, name 
 	if err != nil || len(values) == 0 {
 		return happening{}, err
 	}
-	session, gone, err := p.connectToLeave(ctx, p.client.Spec.PlatformRef.Name)
-	if gone != nil {
-		return notRevoked(gone.message), nil
-	}
+	session, err := p.connectToLeave(ctx, p.client.Spec.PlatformRef.Name)
 	if err != nil {
-		return happening{}, err
+		return inVain(err, notRevoked)
 	}
 	outcome := revoked()
 	err = p.try(ctx, step{name: "revoke", session: session, class: classRenewal}, func() error {

@@ -92,21 +92,25 @@ func (p *pass) release(ctx context.Context, duties ...duty) (ctrl.Result, error)
 }
 
 // connectToLeave returns the session of a platform by its name: whether the namespace may still use it does not matter for
-// giving back what it got. A problem says that there is none, which is not worth waiting for.
-func (p *tenantPass) connectToLeave(ctx context.Context, platform string) (*session, *problem, error) {
+// giving back what it got.
+func (p *tenantPass) connectToLeave(ctx context.Context, platform string) (*session, error) {
 	p.platform = &v1alpha1.SfsPlatform{}
 	err := p.client.Get(ctx, client.ObjectKey{Name: platform}, p.platform)
 	if apierrors.IsNotFound(err) {
-		return nil, &problem{reason: v1alpha1.PlatformNotFoundReason, message: "its SfsPlatform is gone", pace: waits}, nil
+		return nil, &problem{reason: v1alpha1.PlatformNotFoundReason, message: "its SfsPlatform is gone", pace: waits}
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading SfsPlatform %s: %w", platform, err)
+		return nil, fmt.Errorf("reading SfsPlatform %s: %w", platform, err)
 	}
-	session, err := p.connect(ctx)
-	if gone := problemOf(err); gone != nil {
-		return nil, gone, nil
+	return p.connect(ctx)
+}
+
+// inVain ends a duty that a problem keeps from being done, which is not worth waiting for. Another error is tried again.
+func inVain(err error, missed func(why string) happening) (happening, error) {
+	if failed := problemOf(err); failed != nil {
+		return missed(failed.message), nil
 	}
-	return session, nil, err
+	return happening{}, err
 }
 
 // retire takes the step that changes a customKey at SFS, and says how it went.

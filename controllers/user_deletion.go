@@ -36,17 +36,12 @@ func (r *UserReconciler) retire(ctx context.Context, p *userPass) (happening, er
 		}
 		return happening{}, fmt.Errorf("reading the SfsClient: %w", err)
 	}
-	session, gone, err := p.connectToLeave(ctx, p.owner.Spec.PlatformRef.Name)
-	if gone != nil {
-		return notRetired(gone.message), nil
-	}
+	session, err := p.connectToLeave(ctx, p.owner.Spec.PlatformRef.Name)
 	if err != nil {
-		return happening{}, err
+		return inVain(err, notRetired)
 	}
-	if err := mayServe(ctx, r.client, p.platform, p.owner); problemOf(err) != nil {
-		return notRetired("its SfsClient may not have the client"), nil
-	} else if err != nil {
-		return happening{}, err
+	if err := mayServe(ctx, r.client, p.platform, p.owner); err != nil {
+		return inVain(err, notRetired)
 	}
 	siblings, err := r.siblings(ctx, p)
 	if err != nil {

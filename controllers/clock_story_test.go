@@ -166,7 +166,7 @@ func (l *ledger) happens(t testing.TB) {
 		return roundTripper(func(req *http.Request) (*http.Response, error) { return l.carry(req, next) })
 	}
 	w.saw, w.moves = l.saw, l.passing
-	update(w, w.platformObject(), func(p *v1alpha1.SfsPlatform) {
+	update(w, w.sfsPlatform(), func(p *v1alpha1.SfsPlatform) {
 		p.Spec.RateLimit = v1alpha1.RateLimit{RequestsPerSecond: int32(s.perSecond), Burst: int32(s.burst)}
 	})
 	var clients []*v1alpha1.SfsClient

@@ -108,7 +108,7 @@ func (p *tenantPass) connectToLeave(ctx context.Context, platform string) (*sess
 // inVain ends a duty that a problem keeps from being done, which is not worth waiting for. Another error is tried again.
 func inVain(err error, missed func(why string) happening) (happening, error) {
 	if failed := problemOf(err); failed != nil {
-		return missed(failed.message), nil
+		return missed(failed.message), nil //nolint:nilerr // that it is in vain is told by the event
 	}
 	return happening{}, err
 }

@@ -41,10 +41,6 @@ func annotate[T client.Object](w *world, o T, name, value string) {
 	})
 }
 
-func (w *world) platformObject() *v1alpha1.SfsPlatform {
-	return &v1alpha1.SfsPlatform{ObjectMeta: metav1.ObjectMeta{Name: w.platform}}
-}
-
 // valueOf returns the token in the Secret of a client.
 func (w *world) valueOf(c *v1alpha1.SfsClient) string {
 	w.t.Helper()
@@ -511,12 +507,12 @@ func TestATokenThatExpiresBeforeItCouldBeRevokedCostsNoRequest(t *testing.T) {
 	w := newWorld(t)
 	c := w.newSfsClient("shop", onRotate)
 	w.settle()
-	w.run(12 * time.Minute)
+	w.run(13 * time.Minute)
 	annotate(w, c, v1alpha1.RenewRequestedAtAnnotation, "now")
 	w.settle()
 	update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Suspend = true })
 	w.wantWaiting(c, 1)
-	w.run(18*time.Minute + 30*time.Second - 4*time.Minute) // it would be due after 5 minutes
+	w.run(13*time.Minute + 30*time.Second) // it would be due after 5 minutes
 	w.wantWaiting(c, 1)
 	w.sim.ResetCalls()
 	w.clock.SetTime(w.clock.Now().Add(4 * time.Minute))

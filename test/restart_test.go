@@ -46,6 +46,7 @@ func TestRestartIsFree(t *testing.T) {
 	}
 	old := c.start()
 	c.await(5*time.Minute, "all to be Ready", c.unready(clients, users))
+	c.await(time.Minute, "the platform to have counted them", c.uncounted(clients))
 	c.await(time.Minute, "all to be quiet", c.unquiet(old, clients, users))
 	for _, how := range []takeover{
 		{plan: "restart", end: (*localcluster.Operator).Stop},
@@ -60,6 +61,22 @@ func TestRestartIsFree(t *testing.T) {
 	}
 	c.judgeTenants(clients)
 	c.judgeSecrecy(old)
+}
+
+// uncounted says how many clients the platform has yet to count, which it does once in a while.
+func (c *cluster) uncounted(clients int) func(context.Context) string {
+	return func(ctx context.Context) string {
+		var platforms v1alpha1.SfsPlatformList
+		if err := c.plane.Client.List(ctx, &platforms); err != nil {
+			return err.Error()
+		}
+		for _, p := range platforms.Items {
+			if n := p.Status.Clients; n == nil || n.Ready == nil || int(*n.Ready) != clients {
+				return fmt.Sprintf("SfsPlatform %s has not counted %d Ready clients", p.Name, clients)
+			}
+		}
+		return ""
+	}
 }
 
 // start starts an operator that ends with the test at the latest.

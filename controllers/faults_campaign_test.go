@@ -159,19 +159,19 @@ func (p plan) alone(t *testing.T) *plan {
 }
 
 func TestCampaignCrash(t *testing.T) {
-	campaigned(t, "crash", 60, func(*campaign.Campaign) []plan { return singles(t, crashModes, nil) })
+	campaigned(t, "crash", 50, func(*campaign.Campaign) []plan { return singles(t, crashModes, nil) })
 }
 
 func TestCampaignFaults(t *testing.T) {
-	campaigned(t, "faults", 80, func(*campaign.Campaign) []plan { return singles(t, slices.Concat(sfsModes, kubernetesModes), nil) })
+	campaigned(t, "faults", 60, func(*campaign.Campaign) []plan { return singles(t, slices.Concat(sfsModes, kubernetesModes), nil) })
 }
 
 func TestCampaignStale(t *testing.T) {
-	campaigned(t, "stale", 30, func(*campaign.Campaign) []plan { return singles(t, nil, staleModes) })
+	campaigned(t, "stale", 25, func(*campaign.Campaign) []plan { return singles(t, nil, staleModes) })
 }
 
 func TestCampaignPairs(t *testing.T) {
-	const whole, bounded = 20_000, 30
+	const whole, bounded = 20_000, 20
 	campaigned(t, "pairs", bounded, func(c *campaign.Campaign) []plan { return pairs(t, whole, c.Seed) })
 }
 

@@ -232,14 +232,19 @@ func (x *exchange) send() (*http.Response, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	body, err := io.ReadAll(resp.Body)
-	_ = resp.Body.Close()
+	// What goes on for longer is the operator's affair.
+	const longest = 4 << 20
+	body, err := io.ReadAll(io.LimitReader(resp.Body, longest))
 	if err != nil {
+		_ = resp.Body.Close()
 		return nil, nil, err
 	}
 	x.call.status = resp.StatusCode
 	x.call.carriedOut = resp.StatusCode < 300
-	resp.Body = io.NopCloser(bytes.NewReader(body))
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(body), resp.Body), resp.Body}
 	return resp, body, nil
 }
 

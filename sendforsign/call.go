@@ -93,6 +93,9 @@ func (a *API) do(ctx context.Context, c call) (*answer, error) {
 	case ans.Code >= http.StatusBadRequest:
 		return nil, c.refusal(resp, raw, secrets)
 	case errors.Is(err, errUnreadable):
+		if over := ctx.Err(); over != nil && !errors.Is(err, over) {
+			err = fmt.Errorf("%w: %w", err, over) // which the connection, closed for that, does not always say
+		}
 		return nil, c.fail(kindNoAnswer, resp.StatusCode, &cause{text: clean(err.Error(), secrets), err: err})
 	case err != nil:
 		return nil, c.fail(kindNoAnswer, resp.StatusCode, err)

@@ -106,11 +106,7 @@ func (p *tenantPass) syncProfile(ctx context.Context, what profile) error {
 	switch {
 	case err == nil:
 		p.drift.cleared(p.ref)
-		now := metav1.NewTime(p.now)
-		*p.at.time = &now
-		if requested != "" {
-			*p.at.handled = requested
-		}
+		p.compared()
 		return nil
 	case failed != nil && !needsPerson(failed.reason) && p.isSynced():
 		// It was so when SFS was last asked, and nobody has asked for anything else.
@@ -180,13 +176,18 @@ func isRemark(reason string, pending []v1alpha1.PendingChange) bool {
 	return len(pending) > 0 && (reason == v1alpha1.DriftDetectedReason || reason == v1alpha1.ConflictingManagerReason)
 }
 
-// synced records that SFS holds what the spec asks for.
-func (p *tenantPass) synced() {
+// compared records that SFS was asked, and with it what a user has asked for.
+func (p *tenantPass) compared() {
 	now := metav1.NewTime(p.now)
 	*p.at.time = &now
 	if requested := p.object.GetAnnotations()[v1alpha1.ReconcileRequestedAtAnnotation]; requested != "" {
 		*p.at.handled = requested
 	}
+}
+
+// synced records that SFS holds what the spec asks for.
+func (p *tenantPass) synced() {
+	p.compared()
 	*p.at.pending = nil
 	p.set(v1alpha1.SyncedCondition, metav1.ConditionTrue, v1alpha1.InSyncReason, inSync)
 }

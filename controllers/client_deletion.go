@@ -161,6 +161,10 @@ func (r *ClientReconciler) withdrawToken(ctx context.Context, p *clientPass) err
 }
 
 func (r *ClientReconciler) takeBack(ctx context.Context, p *clientPass) error {
+	// A token that is wanted again must not be revoked because the cache shows a former spec.
+	if err := r.secrets.confirm(ctx, p.client); err != nil {
+		return err
+	}
 	// The status may not tell of a token that was published just before.
 	name := p.publishedIn()
 	if p.client.Spec.Token.RevocationPolicy != v1alpha1.RevokeNever {

@@ -264,13 +264,19 @@ func (s *Secrets) mayRepair(ctx context.Context, owner client.Object, who ref, h
 		return nil
 	}
 	// The garbage collector takes the Secrets of a resource that is gone, which the cache may not show yet.
+	return s.confirm(ctx, owner)
+}
+
+// confirm puts off what can not be taken back, where the cache shows an owner that is another one by now, or that wants
+// something else.
+func (s *Secrets) confirm(ctx context.Context, owner client.Object) error {
 	now := owner.DeepCopyObject().(client.Object)
 	err := s.live.Get(ctx, client.ObjectKeyFromObject(owner), now)
-	if apierrors.IsNotFound(err) || err == nil && now.GetUID() != owner.GetUID() {
+	if apierrors.IsNotFound(err) || err == nil && (now.GetUID() != owner.GetUID() || now.GetGeneration() != owner.GetGeneration()) {
 		return deferred{after: staleRead}
 	}
 	if err != nil {
-		return fmt.Errorf("reading the owner of Secret %s: %w", name, err)
+		return fmt.Errorf("reading the owner of the Secrets: %w", err)
 	}
 	return nil
 }
@@ -363,10 +369,15 @@ func (s *Secrets) sweep(ctx context.Context, owner client.Object, who ref, keep 
 	if err != nil {
 		return err
 	}
+	names = slices.DeleteFunc(names, func(name string) bool { return slices.Contains(keep, name) })
+	if len(names) == 0 {
+		return nil
+	}
+	// By a former spec the Secret that serves today is of another name.
+	if err := s.confirm(ctx, owner); err != nil {
+		return err
+	}
 	for _, name := range names {
-		if slices.Contains(keep, name) {
-			continue
-		}
 		if err := s.remove(ctx, owner, who, name); err != nil {
 			return err
 		}

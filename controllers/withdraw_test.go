@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"fmt"
+	"maps"
 	"testing"
 	"time"
 
@@ -95,5 +96,48 @@ func TestAWithdrawalEndsWithTheTokenAtTheLatest(t *testing.T) {
 	w.wantReady(c)
 	if w.secret("shop-sfs-token") != nil {
 		t.Error("the Secret is still there")
+	}
+}
+
+func TestAFormerSpecTakesNothingBack(t *testing.T) {
+	for name, test := range map[string]struct{ before, after func(*v1alpha1.SfsClient) }{
+		"the token was not wanted": {
+			func(c *v1alpha1.SfsClient) { c.Spec.Token.Enabled = ptr.To(false) },
+			func(c *v1alpha1.SfsClient) { c.Spec.Token.Enabled = nil },
+		},
+		"the Secrets had other names": {
+			func(c *v1alpha1.SfsClient) { c.Spec.Token.Secret.Name, c.Spec.Secret.Name = "former-token", "former" },
+			func(c *v1alpha1.SfsClient) { c.Spec.Token.Secret.Name, c.Spec.Secret.Name = "", "" },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			c := w.newSfsClient("shop")
+			w.settle()
+			update(w, c, test.before)
+			w.run(time.Minute)
+			former := w.cache.objects[refTo(c)]
+			update(w, c, test.after)
+			w.run(time.Minute)
+			served, mints := w.valueOf(c), w.sim.CountCalls("token", "create")
+
+			// A new process reads the SfsClient from an API server that is behind, and the Secrets from one that is not.
+			view := maps.Clone(w.there)
+			view[refTo(c)] = former
+			w.restartWith(view)
+			w.fallBehind(5, 5*time.Second, clientKind)
+			w.run(4 * time.Second)
+			if w.valueOf(c) != served || !w.isAlive(served) {
+				t.Error("the token that serves was taken back")
+			}
+			w.run(time.Minute)
+			w.wantReady(c)
+			if w.valueOf(c) != served || !w.isAlive(served) {
+				t.Error("the token that served was replaced")
+			}
+			if n := w.sim.CountCalls("token", "create") - mints; n > 2 {
+				t.Errorf("%d tokens were minted", n)
+			}
+		})
 	}
 }

@@ -6,6 +6,7 @@ package controllers
 import (
 	"fmt"
 	"maps"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -121,6 +122,9 @@ func (p plan) run(t testing.TB, planted seed, reference *record) *record {
 		}
 	}
 	effectsBefore, writesBefore := len(w.sim.Calls()), maps.Clone(w.witness.writes)
+	if reference != nil && os.Getenv("CAMPAIGN_PLAN") != "" {
+		w.wire.say = t.Logf
+	}
 	w.wire.arm(faults)
 	w.witness.armed = true
 	p.workload.action(w)

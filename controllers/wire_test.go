@@ -66,6 +66,15 @@ type wire struct {
 	hiddenUntil time.Time
 	// exists tells whether an object is there.
 	exists func(ref) bool
+	// say is told what happens, where a plan is replayed; nil else.
+	say func(format string, args ...any)
+}
+
+// tell says what happens, and when.
+func (w *wire) tell(format string, args ...any) {
+	if w.say != nil {
+		w.say(w.clock.Now().Format(time.TimeOnly)+" "+format, args...)
+	}
 }
 
 // arm begins to count.
@@ -139,10 +148,13 @@ func (w *wire) carry(p plane, req *http.Request, next http.RoundTripper) (*http.
 	}
 	w.mu.Unlock()
 	x := &exchange{wire: w, call: c, request: req, next: next}
-	if fault == nil || !fault.fits(c) {
-		return w.shown(c, x)
+	struck, carry := "", func() (*http.Response, error) { return w.shown(c, x) }
+	if fault != nil && fault.fits(c) {
+		struck, carry = " with "+fault.name, func() (*http.Response, error) { return fault.strike(x) }
 	}
-	return fault.strike(x)
+	resp, err := carry()
+	w.tell("%3d %s %s%s: %d", c.n, c, c.target.name, struck, c.status)
+	return resp, err
 }
 
 // describeCall reads from a request what it wants.

@@ -179,9 +179,11 @@ func (x *witness) delivering(d delivery) bool {
 	x.deliveries = append(x.deliveries, d)
 	w.past = append(w.past, maps.Clone(w.cache.objects))
 	m := x.stale[len(x.deliveries)]
+	w.wire.tell("    delivery %d: %s %s", len(x.deliveries), d, d.ref.name)
 	if m == nil {
 		return false
 	}
+	w.wire.tell("    the cache falls behind: %s", m.name)
 	kinds := []string{d.ref.kind}
 	if m.back > 0 {
 		kinds = nil

@@ -130,6 +130,7 @@ func (w *world) restart() {
 
 // restartWith replaces the operator by one whose first view of the cluster is this one.
 func (w *world) restartWith(view map[ref]client.Object) {
+	w.wire.tell("    a new process begins")
 	w.wire.revive()
 	w.cache = newInformerCache(w.operator)
 	w.parts = newReconcilers(cachingClient{w.api, w.cache}, w.cache, w.api, w.options)

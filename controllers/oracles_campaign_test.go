@@ -190,12 +190,11 @@ func (o oracle) excused() (rewrites, mints int) {
 		struck[c.n] = c
 	}
 	for _, q := range o.plan.points {
-		if q.stale != nil {
-			// Who is behind may write a Secret for an owner that is gone, which the garbage collector then takes away.
+		if q.stale != nil && q.stale.back > 0 {
+			// A new process knows only what its cache shows. It may write a Secret for an owner that is gone, which the garbage
+			// collector then takes away, and replace a token that was replaced just before.
 			rewrites++
-			if q.stale.back > 0 || q.stale.relists {
-				mints++ // nor can a new process know of a token that its cache does not show yet
-			}
+			mints++
 		}
 		c := struck[q.at]
 		if q.mode == nil || c == nil {

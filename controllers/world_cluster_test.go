@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
@@ -256,6 +257,19 @@ func relisted(all []delivery) []delivery {
 		joined = append(joined, d)
 	}
 	return joined
+}
+
+// clear removes what the world leaves, which the API server would else hold in memory for the rest of the run: of 20,000
+// plans some 9 GB.
+func (w *world) clear() {
+	bare := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`))
+	for _, o := range w.there {
+		o = o.DeepCopyObject().(client.Object) // the searches for leaks look at them yet
+		if len(o.GetFinalizers()) > 0 {
+			_ = w.client.Patch(context.Background(), o, bare)
+		}
+		_ = w.client.Delete(context.Background(), o)
+	}
 }
 
 // everything is what the cluster holds of this world, read anew.

@@ -92,6 +92,7 @@ func newWorld(t testing.TB, options ...sfstest.Option) *world {
 	t.Cleanup(w.sim.Close)
 	t.Cleanup(func() { w.searchForLeaks() })
 	w.client = connect(t, w.noticing)
+	t.Cleanup(w.clear)
 	w.connect()
 	w.restart()
 	for _, name := range []string{w.operator, w.namespace} {

@@ -497,3 +497,20 @@ func TestTheDeletionOfARivalThatNeverGotAnythingIsNoticed(t *testing.T) {
 	w.settle()
 	w.wantReady(c)
 }
+
+func TestARefusalToTellTheDefaultUserIsNotForGood(t *testing.T) {
+	w := newWorld(t)
+	heal := w.sim.Inject(sfstest.Fault{Endpoint: "user", Action: "list", Status: 403})
+	w.adopting(w.legacyRule())
+	key := w.atSFS(sendforsign.ClientFields{CustomKey: "legacy-7"})
+	c := w.newSfsClient("shop", imported(key))
+	w.settle()
+	w.wantCondition(c, v1alpha1.SecretReadyCondition, metav1.ConditionTrue, v1alpha1.DefaultUserUnknownReason)
+	w.restart() // which forgets how often it was refused
+	heal()
+	w.run(time.Minute)
+	w.wantCondition(c, v1alpha1.SecretReadyCondition, metav1.ConditionTrue, v1alpha1.PublishedReason)
+	if data := w.secret("shop-sfs").Data; len(data[v1alpha1.KeyUserKey]) == 0 {
+		t.Error("the Secret lacks the key of the default user")
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
@@ -215,7 +216,8 @@ func remoteMissing(what, key string, cause error) error {
 
 // publishIdentity writes the Secret of identifiers.
 func (r *ClientReconciler) publishIdentity(ctx context.Context, p *clientPass) error {
-	if err := r.learnDefaultUser(ctx, p); err != nil {
+	refused, err := r.learnDefaultUser(ctx, p)
+	if err != nil {
 		p.report(v1alpha1.SecretReadyCondition, "", "", err)
 		return err
 	}
@@ -229,45 +231,55 @@ func (r *ClientReconciler) publishIdentity(ctx context.Context, p *clientPass) e
 		want.data[v1alpha1.KeyUserKey] = []byte(userKey)
 		want.data[v1alpha1.KeyEnvUserKey] = []byte(userKey)
 	}
-	return publish(ctx, p.pass, r.secrets, want, &c.Status.SecretRef)
+	if err := publish(ctx, p.pass, r.secrets, want, &c.Status.SecretRef); err != nil {
+		return err
+	}
+	if refused {
+		p.set(v1alpha1.SecretReadyCondition, metav1.ConditionTrue, v1alpha1.DefaultUserUnknownReason,
+			"the Secret holds the identifiers, but not the key of the default user: SFS refuses to list the users")
+	}
+	return nil
 }
 
 // learnDefaultUser finds the key of the default user where SFS did not say it when the client was made: from the resource
-// that declares it, and else, before the Secret is first published, from SFS.
-func (r *ClientReconciler) learnDefaultUser(ctx context.Context, p *clientPass) error {
+// that declares it, and else, before the Secret is first published, from SFS. It says whether SFS refuses to tell. A refusal
+// may have been for once, so that is asked again later, and the Secret does not wait for it.
+func (r *ClientReconciler) learnDefaultUser(ctx context.Context, p *clientPass) (refused bool, err error) {
 	if p.client.Status.DefaultUserKey != "" {
-		return nil
+		return false, nil
 	}
 	var users v1alpha1.SfsClientUserList
 	if err := r.client.List(ctx, &users, client.InNamespace(p.client.Namespace), client.MatchingFields{clientIndex: p.client.Name}); err != nil {
-		return fmt.Errorf("listing the users: %w", err)
+		return false, fmt.Errorf("listing the users: %w", err)
 	}
 	for _, user := range users.Items {
 		if user.Spec.Default && user.Status.ClientKey == p.client.Status.ClientKey && user.Status.UserKey != "" {
 			p.client.Status.DefaultUserKey = user.Status.UserKey
-			return nil
+			return false, nil
 		}
 	}
 	if p.client.Status.SecretRef == nil {
 		return r.askForDefaultUser(ctx, p)
 	}
-	// A refusal may have been for once. The Secret, which is there by now, does not wait for it.
-	if failures := r.attempts.failures(p.ref, askUsers); failures == 0 || failures >= mostRefusals {
-		return nil
+	before := conditions.Get(p.client, v1alpha1.SecretReadyCondition)
+	refused = before != nil && before.Status == metav1.ConditionTrue && before.Reason == v1alpha1.DefaultUserUnknownReason
+	if !refused || r.attempts.failures(p.ref, askUsers) >= mostRefusals {
+		return refused, nil
 	}
-	return unsettled(r.askForDefaultUser(ctx, p))
+	refusedAgain, err := r.askForDefaultUser(ctx, p)
+	return refusedAgain || err != nil, unsettled(err)
 }
 
 const (
 	askUsers = "users"
-	// mostRefusals is after how many SFS is not asked again who the default user is.
+	// mostRefusals is after how many SFS is not asked again who the default user is, until the operator is started anew.
 	mostRefusals = 5
 )
 
-func (r *ClientReconciler) askForDefaultUser(ctx context.Context, p *clientPass) error {
+func (r *ClientReconciler) askForDefaultUser(ctx context.Context, p *clientPass) (refused bool, err error) {
 	session, err := p.connect(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	var atSFS []sendforsign.User
 	err = p.try(ctx, step{name: askUsers, session: session, class: classCreate}, func() error {
@@ -277,12 +289,12 @@ func (r *ClientReconciler) askForDefaultUser(ctx context.Context, p *clientPass)
 		})
 	})
 	if failed := problemOf(err); failed != nil && failed.pace == slow {
-		return nil // SFS does not tell; the Secret does without the key of the default user
+		return true, nil
 	}
 	if user := defaultUser(atSFS); user != nil {
 		p.client.Status.DefaultUserKey = user.UserKey
 	}
-	return err
+	return false, err
 }
 
 // defaultUser is the one user that nobody has given a customKey: SFS makes it together with the client, but does not say

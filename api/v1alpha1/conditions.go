@@ -101,8 +101,9 @@ const (
 	// RemoteMissingReason: SFS no longer knows the clientKey or userKey in status. A new one is not made, since it
 	// would have none of the contracts. Have it restored by SFS, or delete the resource and create it anew.
 	RemoteMissingReason = "RemoteMissing"
-	// DefaultUserUnknownReason: it cannot be told which user of the client is the default one. Set a customKey for
-	// it at SFS as the message says.
+	// DefaultUserUnknownReason: of an SfsClientUser, it cannot be told which user of the client is the default one. Set a
+	// customKey for it at SFS as the message says. Of an SfsClient (with SecretReady True), SFS refuses to list the users,
+	// so that the Secret does without the key of the default one: let the account list users, if that is needed.
 	DefaultUserUnknownReason = "DefaultUserUnknown"
 	// AdoptionNotAllowedReason: the SfsPlatform does not let this namespace name this customKey or clientKey. Have its
 	// spec.adoption changed; a key that begins with the customKeyPrefix of an SfsPlatform can never be named.

@@ -90,6 +90,8 @@ type SfsClientSpec struct {
 	// secret is the one that holds the identifiers (clientKey, userKey, baseURL). It hardly ever changes, so it may be
 	// read through envFrom. Default name: <name>-sfs.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="!has(self.keys) || self.keys.all(k, k in ['clientKey', 'userKey', 'baseURL', 'SFS_CLIENT_KEY', 'SFS_USER_KEY'])",message="keys: the default keys are clientKey, userKey, baseURL, SFS_CLIENT_KEY and SFS_USER_KEY"
+	// +kubebuilder:validation:XValidation:rule="!has(self.formats) || self.formats.all(f, f.format in ['json', 'env'])",message="formats: netrc and nginx-header need a token; this Secret has json and env"
 	Secret SecretSpec `json:"secret,omitzero"`
 
 	// suspend stops all work on this resource, the renewal of its token as well.
@@ -108,6 +110,7 @@ type PlatformReference struct {
 }
 
 // TokenSpec says how a client token is kept alive.
+// +kubebuilder:validation:XValidation:rule="!has(self.secret) || !has(self.secret.deletionPolicy) || self.secret.deletionPolicy != 'Retain' || (has(self.revocationPolicy) && self.revocationPolicy == 'Never')",message="secret.deletionPolicy Retain needs revocationPolicy Never: else the Secret would be left with a token that is revoked"
 // +kubebuilder:validation:XValidation:rule="!has(self.previousTokenGracePeriod) || (has(self.revocationPolicy) && self.revocationPolicy == 'OnRotate')",message="previousTokenGracePeriod needs revocationPolicy OnRotate"
 type TokenSpec struct {
 	// enabled: false publishes no token. A token that was published is withdrawn.
@@ -142,6 +145,7 @@ type TokenSpec struct {
 	// secret is the one that holds the token. It changes several times an hour: mount it as a volume (without subPath),
 	// do not read it through env. Default name: <name>-sfs-token.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="!has(self.keys) || self.keys.all(k, k in ['token', 'tokenType', 'expiresAt', 'issuedAt', 'clientKey', 'baseURL'])",message="keys: the default keys are token, tokenType, expiresAt, issuedAt, clientKey and baseURL"
 	Secret SecretSpec `json:"secret,omitzero"`
 }
 

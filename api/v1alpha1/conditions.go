@@ -124,6 +124,12 @@ const (
 	TokenRejectedReason = "TokenRejected"
 	// DeletingReason: the SfsPlatform is being deleted while resources still use it, which the message names.
 	DeletingReason = "Deleting"
+	// TemplateErrorReason (SecretReady): what the spec says of the content of a Secret can not be carried out; the message
+	// names the field, and in a template the line. The Secret stays as it is, and its token is renewed in its last form.
+	// Correct the field.
+	TemplateErrorReason = "TemplateError"
+	// SecretNotFoundReason (SecretReady): with creationPolicy Merge the Secret must be there. Create it.
+	SecretNotFoundReason = "SecretNotFound"
 	// SecretConflictReason: a Secret of that name belongs to somebody else and is left alone. Rename or delete it,
 	// or choose another name in the spec.
 	SecretConflictReason = "SecretConflict"

@@ -28,6 +28,10 @@ const RevokeTokenFinalizer = "sendforsign.com/revoke-token"
 // RetireFinalizer is on an SfsClient or SfsClientUser with deletionPolicy Retire. It is let go after at most one minute.
 const RetireFinalizer = "sendforsign.com/retire"
 
+// ReleaseSecretsFinalizer is on a resource with Secrets that Kubernetes does not delete by itself. It is let go after at
+// most one minute.
+const ReleaseSecretsFinalizer = "sendforsign.com/release-secrets"
+
 // InUseFinalizer is on an SfsPlatform that has SfsClients. It gives those that are deleted together with the platform the
 // time to revoke their tokens, one minute at most.
 const InUseFinalizer = "sendforsign.com/in-use"
@@ -40,6 +44,18 @@ const (
 	ManagedByValue = "sfs-operator"
 	// OwnerLabel is the UID of the resource that a Secret belongs to.
 	OwnerLabel = "sendforsign.com/owner-uid"
+	// OwnerNameAnnotation is the kind and the name of that resource: <kind>/<name>. A Secret that was retained goes to the
+	// next resource of this kind and name.
+	OwnerNameAnnotation = "sendforsign.com/owner"
+	// KeysAnnotation lists the keys of the Secret that the operator wrote, in order, with commas between them.
+	KeysAnnotation = "sendforsign.com/keys"
+	// ShapeAnnotation is how the Secret was shaped, in JSON: by another shape it is to be written anew, and by this one
+	// the next token is published where the template of the spec is wrong.
+	ShapeAnnotation = "sendforsign.com/shape"
+	// TokenKeyAnnotation is the key under which the bare token stands. Absent where there is none.
+	TokenKeyAnnotation = "sendforsign.com/token-key"
+	// SupersededAtAnnotation is since when the resource names another Secret (RFC 3339, UTC).
+	SupersededAtAnnotation = "sendforsign.com/superseded-at"
 	// ContentHashAnnotation is a digest of the values which the operator wrote: where it no longer fits the data,
 	// somebody has edited them.
 	ContentHashAnnotation = "sendforsign.com/content-hash"

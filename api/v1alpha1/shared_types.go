@@ -8,14 +8,157 @@ import (
 )
 
 // SecretSpec shapes a Secret that the operator writes.
+// +kubebuilder:validation:XValidation:rule="(has(self.creationPolicy) && self.creationPolicy == 'Merge') == (has(oldSelf.creationPolicy) && oldSelf.creationPolicy == 'Merge') || (has(self.name) ? self.name : '') != (has(oldSelf.name) ? oldSelf.name : '')",message="creationPolicy can be changed to or from Merge only together with name: a Secret of somebody else can not become the operator's"
+// +kubebuilder:validation:XValidation:rule="!has(self.creationPolicy) || self.creationPolicy != 'Merge' || (has(self.name) && !has(self.type))",message="creationPolicy Merge needs the name of the Secret, and can not set its type"
 type SecretSpec struct {
-	// name of the Secret. When it changes, the new Secret is written before the old one is removed.
+	// name of the Secret. When it changes, the new Secret is written before the old one is removed, ten minutes later.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule="!format.dns1123Subdomain().validate(self).hasValue()",message="name must be a valid name of a Secret: lower-case letters, digits, '-' and '.'"
 	Name string `json:"name,omitempty"`
+
+	// type of the Secret. Absent: Opaque. A Secret can not change its type, so that it is deleted and made anew.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Type string `json:"type,omitempty"`
+
+	// keys renames keys of the Secret: from the default name of each to the one that it has in the Secret. An empty name
+	// leaves the key out.
+	// +optional
+	// +kubebuilder:validation:MinProperties=1
+	// +kubebuilder:validation:MaxProperties=16
+	Keys map[string]SecretKey `json:"keys,omitempty"`
+
+	// formats adds keys that each hold all values, in a form that applications read.
+	// +optional
+	// +listType=map
+	// +listMapKey=format
+	// +kubebuilder:validation:MaxItems=4
+	Formats []SecretFormat `json:"formats,omitempty"`
+
+	// template adds keys, labels and annotations.
+	// +optional
+	Template SecretTemplate `json:"template,omitzero"`
+
+	// creationPolicy: Owner makes the Secret, and Kubernetes deletes it with this resource. Orphan makes it without an
+	// owner reference: the operator deletes it. Merge writes its keys into a Secret that somebody else has made, and
+	// takes them out in the end. Absent: Owner.
+	// +optional
+	CreationPolicy SecretCreationPolicy `json:"creationPolicy,omitempty"`
+
+	// deletionPolicy: what becomes of the Secret when this resource is deleted, or names another Secret. Delete removes
+	// what the operator wrote; Retain leaves it as it is then. Absent: Delete.
+	// +optional
+	DeletionPolicy SecretDeletionPolicy `json:"deletionPolicy,omitempty"`
 }
+
+// SecretKey is the name of a key in a Secret, or empty.
+// +kubebuilder:validation:MaxLength=253
+// +kubebuilder:validation:Pattern=`^[-._a-zA-Z0-9]*$`
+type SecretKey string
+
+// SecretFormat is a built-in rendering of all values in one key.
+type SecretFormat struct {
+	// format: json, env (lines NAME=value), netrc, or nginx-header (a line for the configuration of nginx that sets the
+	// header Authorization). The last two are for Secrets that hold a token.
+	// +required
+	// +kubebuilder:validation:Enum=json;env;netrc;nginx-header
+	Format string `json:"format,omitempty"`
+
+	// key of the Secret. Absent: credentials.json, credentials.env, netrc, nginx.conf.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[-._a-zA-Z0-9]+$`
+	Key string `json:"key,omitempty"`
+}
+
+// SecretTemplate adds to a Secret.
+// +kubebuilder:validation:XValidation:rule="!has(self.mergePolicy) || self.mergePolicy != 'Replace' || has(self.data)",message="mergePolicy Replace needs data: without any the Secret would be empty"
+type SecretTemplate struct {
+	// metadata is put on the Secret. Nothing is copied from the labels and annotations of this resource.
+	// +optional
+	Metadata SecretMetadata `json:"metadata,omitzero"`
+
+	// data are keys of the Secret, each with a Go template over the default keys (as in "{{ .baseURL }}"). Which functions
+	// there are is said in docs/secret-shapes.md.
+	// +optional
+	// +kubebuilder:validation:MinProperties=1
+	// +kubebuilder:validation:MaxProperties=16
+	// +kubebuilder:validation:XValidation:rule="self.all(k, k.matches('^[-._a-zA-Z0-9]{1,253}$'))",message="a key of a Secret has letters, digits, '-', '_' and '.'"
+	Data map[string]SecretTemplateText `json:"data,omitempty"`
+
+	// mergePolicy: Merge adds data to the default keys, Replace leaves these out. Absent: Merge.
+	// +optional
+	MergePolicy TemplateMergePolicy `json:"mergePolicy,omitempty"`
+}
+
+// SecretTemplateText is a Go template.
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=16384
+type SecretTemplateText string
+
+// SecretMetadata are labels and annotations of a Secret. With some of them Argo CD would take the Secret for a part of an
+// application, and prune it.
+type SecretMetadata struct {
+	// labels of the Secret.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=16
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('sendforsign.com/') && !k.startsWith('argocd.argoproj.io/') && !(k in ['app.kubernetes.io/instance', 'app.kubernetes.io/managed-by']))",message="labels sendforsign.com/*, argocd.argoproj.io/*, app.kubernetes.io/instance and app.kubernetes.io/managed-by can not be set"
+	Labels map[string]SecretLabelValue `json:"labels,omitempty"`
+
+	// annotations of the Secret.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=16
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('sendforsign.com/') && (!k.startsWith('argocd.argoproj.io/') || k == 'argocd.argoproj.io/ignore-resource-updates'))",message="annotations sendforsign.com/* and argocd.argoproj.io/* can not be set, but for argocd.argoproj.io/ignore-resource-updates"
+	Annotations map[string]SecretAnnotationValue `json:"annotations,omitempty"`
+}
+
+// SecretLabelValue is the value of a label.
+// +kubebuilder:validation:MaxLength=63
+// +kubebuilder:validation:Pattern=`^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$`
+type SecretLabelValue string
+
+// SecretAnnotationValue is the value of an annotation.
+// +kubebuilder:validation:MaxLength=4096
+type SecretAnnotationValue string
+
+// TemplateMergePolicy says what becomes of the default keys.
+// +kubebuilder:validation:Enum=Merge;Replace
+type TemplateMergePolicy string
+
+const (
+	// TemplateMerge keeps them beside those of the template.
+	TemplateMerge TemplateMergePolicy = "Merge"
+	// TemplateReplace leaves them out.
+	TemplateReplace TemplateMergePolicy = "Replace"
+)
+
+// SecretCreationPolicy says who makes a Secret, and whose it is.
+// +kubebuilder:validation:Enum=Owner;Orphan;Merge
+type SecretCreationPolicy string
+
+const (
+	// SecretOwner: the operator makes it, with an owner reference unless it is to be retained.
+	SecretOwner SecretCreationPolicy = "Owner"
+	// SecretOrphan: the operator makes it, without an owner reference.
+	SecretOrphan SecretCreationPolicy = "Orphan"
+	// SecretMerge: somebody else makes it.
+	SecretMerge SecretCreationPolicy = "Merge"
+)
+
+// SecretDeletionPolicy says what becomes of a Secret that is no longer wanted.
+// +kubebuilder:validation:Enum=Delete;Retain
+type SecretDeletionPolicy string
+
+const (
+	// SecretDelete removes the Secret, or from a Secret of somebody else the keys of the operator.
+	SecretDelete SecretDeletionPolicy = "Delete"
+	// SecretRetain leaves it.
+	SecretRetain SecretDeletionPolicy = "Retain"
+)
 
 // SecretReference names a Secret in the namespace of the resource.
 type SecretReference struct {

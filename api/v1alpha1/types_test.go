@@ -81,11 +81,17 @@ func TestSuspension(t *testing.T) {
 
 func TestWhoNamesItsClientIsKnown(t *testing.T) {
 	t.Parallel()
-	for spec, want := range map[v1alpha1.SfsClientSpec]bool{
-		{}: false, {FullName: "Globex"}: false, {CustomKey: "crm-1"}: true, {ClientKey: "key-1"}: true,
+	for _, test := range []struct {
+		spec v1alpha1.SfsClientSpec
+		want bool
+	}{
+		{v1alpha1.SfsClientSpec{}, false},
+		{v1alpha1.SfsClientSpec{FullName: "Globex"}, false},
+		{v1alpha1.SfsClientSpec{CustomKey: "crm-1"}, true},
+		{v1alpha1.SfsClientSpec{ClientKey: "key-1"}, true},
 	} {
-		if got := (&v1alpha1.SfsClient{Spec: spec}).NamesItsClient(); got != want {
-			t.Errorf("%+v: got %t, want %t", spec, got, want)
+		if got := (&v1alpha1.SfsClient{Spec: test.spec}).NamesItsClient(); got != test.want {
+			t.Errorf("%+v: got %t, want %t", test.spec, got, test.want)
 		}
 	}
 }

@@ -82,6 +82,8 @@ type SfsClientUserSpec struct {
 
 	// secret holds the identifiers (userKey, clientKey, baseURL). Default name: <name>-sfs-user.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="!has(self.keys) || self.keys.all(k, k in ['clientKey', 'userKey', 'baseURL', 'SFS_CLIENT_KEY', 'SFS_USER_KEY'])",message="keys: the default keys are clientKey, userKey, baseURL, SFS_CLIENT_KEY and SFS_USER_KEY"
+	// +kubebuilder:validation:XValidation:rule="!has(self.formats) || self.formats.all(f, f.format in ['json', 'env'])",message="formats: netrc and nginx-header need a token; this Secret has json and env"
 	Secret SecretSpec `json:"secret,omitzero"`
 
 	// suspend stops all work on this resource.

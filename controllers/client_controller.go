@@ -37,10 +37,8 @@ type ClientReconciler struct {
 	attempts *attempts
 	claims   *claims
 	drift    *drift
-	// pending holds tokens that could not be written to their Secret, so that an API server that refuses a Secret does not
-	// have a token minted with each attempt.
-	pending *memory[mintedToken]
-	probes  *memory[probing]
+	tokens   keptTokens
+	probes   *memory[probing]
 }
 
 const clientKind = "SfsClient"
@@ -49,6 +47,9 @@ const clientKind = "SfsClient"
 type clientPass struct {
 	*tenantPass
 	client *v1alpha1.SfsClient
+	// tokenForm is that of the token Secret in this pass, and misshapen what is wrong with the one that the spec asks for.
+	tokenForm form
+	misshapen error
 }
 
 // Reconcile does what is due for one SfsClient. The steps behind the identity do not wait for one another: a profile
@@ -118,6 +119,9 @@ func (r *ClientReconciler) reconcile(ctx context.Context, p *clientPass) error {
 	}
 	kept := r.keepToken(ctx, p, identity)
 	failed = append(failed, kept)
+	if published == nil && p.misshapen != nil {
+		p.report(v1alpha1.SecretReadyCondition, "", "", p.misshapen)
+	}
 	if published == nil && kept == nil {
 		failed = append(failed, r.sweepFormer(ctx, p))
 	}
@@ -131,7 +135,7 @@ func (r *ClientReconciler) sweepFormer(ctx context.Context, p *clientPass) error
 		// Until there is a token in the new Secret, the one in the old Secret serves.
 		keep = append(keep, p.client.TokenSecretName(), p.publishedIn())
 	}
-	return p.sweep(ctx, r.secrets, keep...)
+	return p.sweep(ctx, r.secrets, &p.client.Status.FormerSecrets, p.leave, keep...)
 }
 
 func firstUnsettled(errs []error) error {
@@ -169,7 +173,7 @@ func (r *ClientReconciler) forget(who ref) {
 	r.secrets.forget(who)
 	r.creator.unsaved.drop(who)
 	r.attempts.gone(who)
-	r.pending.drop(who)
+	r.tokens.drop(who)
 	r.drift.forget(who)
 	r.probes.drop(who)
 }
@@ -180,7 +184,7 @@ func (r *ClientReconciler) watches() []watched {
 	return []watched{
 		{&v1alpha1.SfsClient{}, itself, specOrAnnotationChanged()},
 		{&v1alpha1.SfsClient{}, r.rivalsOf, rivalChanged()},
-		{&corev1.Secret{}, ownerOf(clientKind), changedByOthers()},
+		{&corev1.Secret{}, r.ownersOf, changedByOthers()},
 		{&v1alpha1.SfsPlatform{}, r.clientsOfPlatform, platformChanged()},
 		{&v1alpha1.SfsClientUser{}, clientOfDefaultUser, userKeyChanged()},
 		{namespaceMetadata(), r.clientsInNamespace, labelsChanged()},
@@ -203,4 +207,8 @@ func clientOfDefaultUser(_ context.Context, o client.Object) []ctrl.Request {
 		return nil
 	}
 	return []ctrl.Request{{NamespacedName: types.NamespacedName{Namespace: user.Namespace, Name: user.Spec.ClientRef.Name}}}
+}
+
+func (r *ClientReconciler) ownersOf(ctx context.Context, secret client.Object) []ctrl.Request {
+	return ownersIn(ctx, r.client, clientKind, &v1alpha1.SfsClientList{}, secret)
 }

@@ -22,6 +22,8 @@ func (r *ClientReconciler) ensureFinalizer(ctx context.Context, p *clientPass) e
 	return p.ensureFinalizers(ctx, map[string]bool{
 		v1alpha1.RevokeTokenFinalizer: wanted,
 		v1alpha1.RetireFinalizer:      p.client.Spec.DeletionPolicy == v1alpha1.DeletionPolicyRetire,
+		v1alpha1.ReleaseSecretsFinalizer: unowned(p.client.Spec.Secret) || p.client.TokenEnabled() && unowned(p.client.Spec.Token.Secret) ||
+			len(p.client.Status.FormerSecrets) > 0,
 	})
 }
 
@@ -41,6 +43,12 @@ func (r *ClientReconciler) finalize(ctx context.Context, p *clientPass) (ctrl.Re
 		duty{
 			finalizer: v1alpha1.RetireFinalizer, deadline: end, missed: notRetired(notInTime),
 			do: func(ctx context.Context) (happening, error) { return r.retire(ctx, p) },
+		},
+		duty{
+			finalizer: v1alpha1.ReleaseSecretsFinalizer, deadline: end, missed: secretsLeft(),
+			do: func(ctx context.Context) (happening, error) {
+				return happening{}, p.later(p.releaseSecrets(ctx, r.secrets, p.leave))
+			},
 		},
 	)
 }
@@ -127,9 +135,11 @@ func (r *ClientReconciler) tokensIn(ctx context.Context, p *clientPass, name str
 	if err != nil || secret == nil {
 		return nil, err
 	}
-	var values []sendforsign.Secret
-	if held := secret.Data[v1alpha1.KeyToken]; len(held) > 0 {
-		values = append(values, sendforsign.Secret(held))
+	values := valuesIn(secret, formOf(p.client.Spec.Token.Secret, nil))
+	if seen := r.observed(p, have); seen.Token != nil {
+		if m, ok := r.held(p, secret, have, *seen.Token); ok {
+			values = []sendforsign.Secret{m.value}
+		}
 	}
 	if have.listsPrevious() {
 		for _, t := range parsePrevious(secret.Data[v1alpha1.KeyPreviousTokens]) {
@@ -179,10 +189,10 @@ func (r *ClientReconciler) takeBack(ctx context.Context, p *clientPass) error {
 			p.tell(outcome)
 		}
 	}
-	if err := r.secrets.remove(ctx, p.client, p.ref, name); err != nil {
+	if err := r.secrets.remove(ctx, p.client, p.ref, name, v1alpha1.SecretDelete); err != nil {
 		return err
 	}
-	r.pending.drop(p.ref)
+	r.tokens.drop(p.ref)
 	if p.client.Status.Token != nil {
 		p.client.Status.Token = nil
 		p.wakeIn(staleRead) // the next pass finds the finalizer to be of no more use
@@ -201,7 +211,10 @@ func (r *ClientReconciler) unpublish(ctx context.Context, p *clientPass, name st
 	if seen.Token == nil || seen.Damaged || !p.now.Before(seen.Token.Expires) {
 		return nil // it is not taken for one
 	}
-	held := heldToken(secret, *seen.Token)
+	held, ok := r.held(p, secret, have, *seen.Token)
+	if !ok {
+		return nil // it can not be revoked
+	}
 	var list previousTokens
 	if have.listsPrevious() {
 		list = held.previous
@@ -209,5 +222,13 @@ func (r *ClientReconciler) unpublish(ctx context.Context, p *clientPass, name st
 	list = append(list, previousToken{value: held.value, expires: held.token.Expires})
 	list.atOnce(p.now.UTC().Truncate(time.Millisecond))
 	held.previous, held.token.Revision = list, have.revision+1
-	return p.wrote(ctx, name, r.secrets.write(ctx, p.client, p.ref, have, withdrawnSecret(name, held)))
+	return p.wrote(ctx, name, r.secrets.write(ctx, p.client, p.ref, have, withdrawnSecret(name, formIn(have), held)))
+}
+
+// leave says how the Secrets of former names are given up. A token that is no longer wanted leaves at once.
+func (p *clientPass) leave(have *published) (policy v1alpha1.SecretDeletionPolicy, atOnce bool) {
+	if have.annotations[v1alpha1.IssuedAtAnnotation] == "" {
+		return p.client.Spec.Secret.DeletionPolicy, false
+	}
+	return p.client.Spec.Token.Secret.DeletionPolicy, !p.client.TokenEnabled()
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 	"github.com/sendforsign/sfs-operator/internal/conditions"
+	"github.com/sendforsign/sfs-operator/internal/shape"
 	"github.com/sendforsign/sfs-operator/sendforsign"
 )
 
@@ -222,16 +223,8 @@ func (r *ClientReconciler) publishIdentity(ctx context.Context, p *clientPass) e
 		return err
 	}
 	c := p.client
-	want := publication{name: c.SecretName(), data: map[string][]byte{
-		v1alpha1.KeyClientKey:    []byte(c.Status.ClientKey),
-		v1alpha1.KeyEnvClientKey: []byte(c.Status.ClientKey),
-		v1alpha1.KeyBaseURL:      []byte(baseURL(p.platform)),
-	}}
-	if userKey := c.Status.DefaultUserKey; userKey != "" {
-		want.data[v1alpha1.KeyUserKey] = []byte(userKey)
-		want.data[v1alpha1.KeyEnvUserKey] = []byte(userKey)
-	}
-	if err := publish(ctx, p.pass, r.secrets, want, &c.Status.SecretRef); err != nil {
+	values := identifiers(c.Status.ClientKey, c.Status.DefaultUserKey, baseURL(p.platform))
+	if err := publish(ctx, p.pass, r.secrets, c.SecretName(), c.Spec.Secret, values, &c.Status.SecretRef); err != nil {
 		return err
 	}
 	if refused {
@@ -314,17 +307,26 @@ func defaultUser(users []sendforsign.User) *sendforsign.User {
 }
 
 // publish writes a Secret of identifiers and sets SecretReady.
-func publish(ctx context.Context, p *pass, secrets *Secrets, want publication, at **v1alpha1.SecretReference) error {
-	first := *at == nil || (*at).Name != want.name
-	wrote, err := secrets.ensure(ctx, p.object, p.ref, want)
-	err = p.wrote(ctx, want.name, err)
+func publish(
+	ctx context.Context, p *pass, secrets *Secrets, name string, spec v1alpha1.SecretSpec, values shape.Source, at **v1alpha1.SecretReference,
+) error {
+	first := *at == nil || (*at).Name != name
+	want := publication{name: name, form: formOf(spec, nil)}
+	var wrote bool
+	var err error
+	if want.data, err = want.form.render(values); err != nil {
+		err = templateError("spec.secret", err)
+	} else {
+		wrote, err = secrets.ensure(ctx, p.object, p.ref, want)
+		err = p.wrote(ctx, name, err)
+	}
 	p.report(v1alpha1.SecretReadyCondition, v1alpha1.PublishedReason, "the Secret holds the identifiers", err)
 	if err != nil {
 		return err
 	}
 	if wrote && !first {
-		p.tell(repaired(want.name))
+		p.tell(repaired(name))
 	}
-	*at = &v1alpha1.SecretReference{Name: want.name}
+	*at = &v1alpha1.SecretReference{Name: name}
 	return nil
 }

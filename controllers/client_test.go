@@ -474,12 +474,15 @@ func TestSecretsMoveToAnotherName(t *testing.T) {
 	w.settle()
 	w.wantReady(c)
 	w.tokenOf(c)
-	if w.secret("ids") == nil || w.secret("shop-sfs") != nil || w.secret("shop-sfs-token") != nil {
-		t.Error("want the new Secrets and not the old ones")
+	if w.secret("ids") == nil || w.secret("shop-sfs") == nil || w.secret("shop-sfs-token") == nil || len(c.Status.FormerSecrets) != 2 {
+		t.Errorf("want the new Secrets, and for a while the old ones: %v", c.Status.FormerSecrets)
 	}
 	if c.Status.SecretRef.Name != "ids" || c.Status.Token.SecretRef.Name != "live" {
 		t.Errorf("status names %s and %s", c.Status.SecretRef.Name, c.Status.Token.SecretRef.Name)
 	}
+	w.run(formerGracePeriod)
+	w.wantReady(c)
+	w.wantSwept()
 }
 
 func TestATokenSecretOfTheOldNameServesUntilTheNewOneDoes(t *testing.T) {
@@ -487,8 +490,9 @@ func TestATokenSecretOfTheOldNameServesUntilTheNewOneDoes(t *testing.T) {
 	c := w.newSfsClient("shop")
 	w.settle()
 	heal := w.sim.Inject(sfstest.Fault{Endpoint: "token", Status: 503})
+	w.run(21 * time.Minute) // so that the token is due, and can not be published under the new name
 	update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Token.Secret.Name = "live" })
-	w.run(10 * time.Minute)
+	w.run(5 * time.Minute)
 	old := w.secret("shop-sfs-token")
 	if old == nil {
 		t.Fatal("the Secret of the old name was removed while there was no other")
@@ -500,6 +504,7 @@ func TestATokenSecretOfTheOldNameServesUntilTheNewOneDoes(t *testing.T) {
 	w.run(time.Minute)
 	w.wantReady(c)
 	w.tokenOf(c)
+	w.run(formerGracePeriod)
 	if w.secret("shop-sfs-token") != nil {
 		t.Error("the Secret of the old name is still there")
 	}

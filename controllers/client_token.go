@@ -4,14 +4,10 @@
 package controllers
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"slices"
-	"strconv"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -20,67 +16,6 @@ import (
 	"github.com/sendforsign/sfs-operator/internal/token"
 	"github.com/sendforsign/sfs-operator/sendforsign"
 )
-
-// tokenKeys are the keys of a token Secret that are always there.
-var tokenKeys = []string{
-	v1alpha1.KeyToken, v1alpha1.KeyTokenType, v1alpha1.KeyExpiresAt, v1alpha1.KeyIssuedAt,
-	v1alpha1.KeyClientKey, v1alpha1.KeyBaseURL,
-}
-
-// preciseTime is RFC 3339 with milliseconds. Whole seconds would make a token of a few seconds look so old when it is new
-// that it is due at once, for ever.
-const preciseTime = "2006-01-02T15:04:05.000Z07:00"
-
-// tokenKeys are the keys that the content hash of a token Secret sums up.
-func (p *published) tokenKeys() []string {
-	if p != nil && p.listsPrevious() {
-		return append(slices.Clone(tokenKeys), v1alpha1.KeyPreviousTokens)
-	}
-	return tokenKeys
-}
-
-// mintedToken is a client token that SFS gave, with all that stands beside it in its Secret.
-type mintedToken struct {
-	value     sendforsign.Secret
-	tokenType string
-	clientKey string
-	baseURL   string
-	asked     requests // what users had asked for when it was minted
-	token     token.Token
-	previous  previousTokens
-}
-
-// requests are the values of the annotations by which users ask for another token: on the SfsClient, and on its
-// SfsPlatform. Each value counts once.
-type requests struct{ renew, revoke, platformRevoke string }
-
-func (p *clientPass) requests() requests {
-	asked := requests{
-		renew:  p.client.Annotations[v1alpha1.RenewRequestedAtAnnotation],
-		revoke: p.client.Annotations[v1alpha1.RevokeRequestedAtAnnotation],
-	}
-	if p.platform != nil {
-		asked.platformRevoke = p.platform.Annotations[v1alpha1.RevokeRequestedAtAnnotation]
-	}
-	return asked
-}
-
-// handled are the requests that were there when the token in a Secret was made.
-func handled(annotations map[string]string) requests {
-	return requests{
-		renew:          annotations[v1alpha1.RenewHandledAnnotation],
-		revoke:         annotations[v1alpha1.RevokeHandledAnnotation],
-		platformRevoke: annotations[v1alpha1.PlatformRevokeHandledAnnotation],
-	}
-}
-
-func (r requests) wantRenewal(done requests) bool { return isNew(r.renew, done.renew) }
-
-func (r requests) wantRevocation(done requests) bool {
-	return isNew(r.revoke, done.revoke) || isNew(r.platformRevoke, done.platformRevoke)
-}
-
-func isNew(asked, done string) bool { return asked != "" && asked != done }
 
 // keepToken keeps a living token in its Secret. blocked is what keeps the client from being used, if anything: then no
 // token is minted, and the one that is there is judged by its age.
@@ -92,7 +27,13 @@ func (r *ClientReconciler) keepToken(ctx context.Context, p *clientPass, blocked
 	if err != nil {
 		return err
 	}
+	if err := p.chooseForm(have); err != nil && blocked == nil {
+		blocked = err
+	}
 	seen := r.observed(p, have)
+	if seen.Token != nil && seen.Token.OwesRevocation(p.now) && !r.knowsValue(p, have) {
+		seen.Reshaped = true // to forget those that have been revoked the Secret must be written, for which the token must be known
+	}
 	policy := renewalPolicy(p.platform, p.client)
 	rejected := p.wasRejected() // and while the work is blocked, this is not asked again
 	if blocked == nil && token.Decide(seen, policy, p.now) == token.NotDue {
@@ -124,6 +65,11 @@ func (r *ClientReconciler) keepToken(ctx context.Context, p *clientPass, blocked
 	if current != nil {
 		p.recordToken(*current, policy)
 	}
+	if current != nil && failure == nil {
+		if err := unsettled(r.refreshFormer(ctx, p, have, *current)); err != nil {
+			return err
+		}
+	}
 	p.judgeToken(current, failure, rejected)
 	return nil
 }
@@ -138,14 +84,14 @@ func (r *ClientReconciler) renewIfDue(
 	}
 	reason := token.Decide(seen, policy, p.now)
 	if reason == token.NotDue {
-		r.pending.drop(p.ref) // it has been published after all
+		r.tokens.published(p.ref) // after all
 		return current, nil
 	}
 	log.FromContext(ctx).V(1).Info("Token is due", "why", reason)
 	if blocked != nil {
 		return current, blocked
 	}
-	renewed, err := r.renew(ctx, p, have, current)
+	renewed, err := r.renew(ctx, p, have, current, reason)
 	if err != nil {
 		return current, err
 	}
@@ -163,7 +109,7 @@ func (p *clientPass) tellRenewal(reason token.Reason) {
 		}
 	case token.Rejected:
 		p.tell(replacedRejected())
-	case token.NotDue, token.Due, token.Foreign, token.FromFuture, token.RevokeRequested: // told when it is revoked
+	case token.NotDue, token.Due, token.Foreign, token.FromFuture, token.Reshaped, token.RevokeRequested: // told when it is revoked
 	}
 }
 
@@ -179,7 +125,7 @@ func renewalPolicy(platform *v1alpha1.SfsPlatform, c *v1alpha1.SfsClient) token.
 
 // observed reads from the Secret what is known of the token.
 func (r *ClientReconciler) observed(p *clientPass, have *published) token.Observed {
-	if have == nil || !have.controlled {
+	if have == nil || !have.ours {
 		return token.Observed{}
 	}
 	issued, err1 := time.Parse(time.RFC3339, have.annotations[v1alpha1.IssuedAtAnnotation])
@@ -193,70 +139,108 @@ func (r *ClientReconciler) observed(p *clientPass, have *published) token.Observ
 			Issued: issued, Expires: expires, Revision: have.revision, Owner: string(p.client.UID),
 			RevokePrevious: have.revokePreviousAt(issued),
 		},
-		// The times that count stand in annotations; one that was edited does not fit what it repeats.
-		Damaged: !holds(have, v1alpha1.KeyExpiresAt, expires.Format(time.RFC3339)) ||
-			!have.intact(have.tokenKeys()) && !have.onlyPreviousEdited(issued),
+		Damaged:         !have.intact() || have.annotations[v1alpha1.TokenHashAnnotation] == withdrawnHash,
 		Foreign:         p.platform != nil && p.client.Status.ClientKey != "" && !r.isFor(p, have),
+		Reshaped:        !p.tokenForm.wornBy(have),
 		Requested:       asked.wantRenewal(done),
 		RevokeRequested: asked.wantRevocation(done),
 	}
 }
 
-// holdsToken says whether the value under the key of the token is the one that the operator wrote there.
-func (p *published) holdsToken() bool {
-	return p.labelled && p.annotations[v1alpha1.TokenHashAnnotation] == contentHash(p.digests, valueKeys)
-}
-
-// onlyPreviousEdited says of a token Secret that is not intact whether that is due to its list of previous tokens: this is
-// no reason for another token. Whether clientKey and baseURL are right is asked anyway.
-func (p *published) onlyPreviousEdited(issued time.Time) bool {
-	return p.listsPrevious() && p.holdsToken() && holds(p, v1alpha1.KeyIssuedAt, issued.Format(time.RFC3339))
-}
-
 // isFor says whether the token was made for this client at this API.
 func (r *ClientReconciler) isFor(p *clientPass, have *published) bool {
-	return holds(have, v1alpha1.KeyClientKey, p.client.Status.ClientKey) && holds(have, v1alpha1.KeyBaseURL, baseURL(p.platform))
+	return have.annotations[v1alpha1.TokenOfAnnotation] == tokenOf(p.client.Status.ClientKey, baseURL(p.platform))
 }
 
-// holds says whether a Secret has this value under a key.
-func holds(have *published, key, value string) bool {
-	return bytes.Equal(have.digests[key], digest(key, []byte(value)))
+func tokenOf(clientKey, baseURL string) string {
+	return contentHash(map[string][]byte{v1alpha1.KeyClientKey: []byte(clientKey), v1alpha1.KeyBaseURL: []byte(baseURL)},
+		[]string{v1alpha1.KeyClientKey, v1alpha1.KeyBaseURL})
 }
 
-// renew mints a token and publishes it.
-func (r *ClientReconciler) renew(ctx context.Context, p *clientPass, have *published, current *token.Token) (*token.Token, error) {
+// renew publishes a token: the one at hand where that serves, and else a new one.
+func (r *ClientReconciler) renew(
+	ctx context.Context, p *clientPass, have *published, current *token.Token, why token.Reason,
+) (*token.Token, error) {
 	name := p.client.TokenSecretName()
 	// Nothing is minted that could not be published.
-	if err := r.secrets.mayWrite(have, name); err != nil {
+	if err := r.secrets.mayWrite(ctx, p.client, have, name, p.tokenForm); err != nil {
 		return nil, p.wrote(ctx, name, err)
 	}
-	if err := r.secrets.mayRepair(ctx, p.client, p.ref, have, have.tokenKeys(), name); err != nil {
+	if err := r.secrets.mayRepair(ctx, p.client, p.ref, have, name); err != nil {
 		return nil, p.later(err)
 	}
-	session, err := p.connect(ctx)
+	minted, ok, err := r.tokenAtHand(ctx, p, have, why)
 	if err != nil {
 		return nil, err
 	}
-	limit := func(wait time.Duration) time.Duration { return token.RetryDelay(current, wait, p.now) }
-	var minted mintedToken
-	err = p.try(ctx, step{name: "token", session: session, class: tokenClass(current, p.now), limit: limit}, func() (err error) {
-		minted, err = r.mint(ctx, p)
-		return err
-	})
-	if err != nil {
-		return nil, err
+	if !ok {
+		if minted, err = r.mintInTurn(ctx, p, current); err != nil {
+			return nil, err
+		}
 	}
 	if have, minted.previous, err = r.keepPrevious(ctx, p, have, minted); err != nil {
 		return nil, err
 	}
 	minted.token.Revision = max(revisionOf(have), statusRevision(p.client)) + 1
 	minted.token.RevokePrevious = minted.previous.next()
-	err = r.secrets.write(ctx, p.client, p.ref, have, tokenSecret(name, minted))
+	err = r.publishToken(ctx, p, have, name, p.tokenForm, minted)
 	if err := p.wrote(ctx, name, err); err != nil {
 		return nil, err
 	}
-	r.pending.drop(p.ref)
+	r.tokens.put(p.ref, keptToken{minted, true})
 	return &minted.token, nil
+}
+
+func (r *ClientReconciler) publishToken(ctx context.Context, p *clientPass, have *published, name string, as form, m mintedToken) error {
+	want, err := tokenSecret(name, as, m)
+	if err != nil {
+		return err
+	}
+	return r.secrets.write(ctx, p.client, p.ref, have, want)
+}
+
+// tokenAtHand returns a token that has been minted already and still serves: one that could not be written, or the published
+// one where only its Secret is missing, damaged or of another shape.
+func (r *ClientReconciler) tokenAtHand(ctx context.Context, p *clientPass, have *published, why token.Reason) (m mintedToken, ok bool, err error) {
+	serves := func(m mintedToken) bool {
+		return m.of == tokenOf(p.client.Status.ClientKey, baseURL(p.platform)) && m.asked == p.requests() && m.isFresh(p)
+	}
+	lost := why == token.Missing || why == token.Damaged || why == token.Reshaped
+	if kept, known := r.tokens.get(p.ref); known && serves(kept.mintedToken) && (lost || !kept.published) {
+		return kept.mintedToken, true, nil
+	}
+	name := p.publishedIn()
+	switch {
+	case why == token.Missing && name != p.client.TokenSecretName(): // the spec names another Secret
+	case have != nil && (why == token.Damaged || why == token.Reshaped):
+		name = p.client.TokenSecretName()
+	default:
+		return m, false, nil
+	}
+	secret, live, err := r.secrets.read(ctx, p.client, p.ref, name)
+	if err != nil || secret == nil {
+		return m, false, err
+	}
+	seen := r.observed(p, live)
+	if seen.Token == nil {
+		return m, false, nil
+	}
+	m, ok = r.held(p, secret, live, *seen.Token)
+	return m, ok && serves(m), nil
+}
+
+// mintInTurn mints a token as a step, when the rate limit lets it.
+func (r *ClientReconciler) mintInTurn(ctx context.Context, p *clientPass, current *token.Token) (m mintedToken, err error) {
+	session, err := p.connect(ctx)
+	if err != nil {
+		return m, err
+	}
+	limit := func(wait time.Duration) time.Duration { return token.RetryDelay(current, wait, p.now) }
+	err = p.try(ctx, step{name: "token", session: session, class: tokenClass(current, p.now), limit: limit}, func() (err error) {
+		m, err = r.mint(ctx, p)
+		return err
+	})
+	return m, err
 }
 
 func revisionOf(have *published) int64 {
@@ -276,9 +260,6 @@ func statusRevision(c *v1alpha1.SfsClient) int64 {
 
 func (r *ClientReconciler) mint(ctx context.Context, p *clientPass) (mintedToken, error) {
 	clientKey, url, asked := p.client.Status.ClientKey, baseURL(p.platform), p.requests()
-	if m, ok := r.pending.get(p.ref); ok && m.clientKey == clientKey && m.baseURL == url && m.asked == asked && m.isFresh(p) {
-		return m, nil
-	}
 	var made sendforsign.Token
 	var issued time.Time
 	err := p.session.call(ctx, p.ref, func(ctx context.Context, api *sendforsign.API, platform sendforsign.Secret) (err error) {
@@ -294,84 +275,15 @@ func (r *ClientReconciler) mint(ctx context.Context, p *clientPass) (mintedToken
 		return mintedToken{}, err
 	}
 	m := mintedToken{
-		value: made.AccessToken, tokenType: made.TokenType, clientKey: clientKey, baseURL: url, asked: asked,
+		value: made.AccessToken, tokenType: made.TokenType, of: tokenOf(clientKey, url), clientKey: clientKey, baseURL: url, asked: asked,
 		token: token.Token{Issued: issued, Expires: issued.Add(made.ExpiresIn), Owner: string(p.client.UID)},
 	}
-	r.pending.put(p.ref, m)
+	r.tokens.put(p.ref, keptToken{m, false})
 	return m, nil
 }
 
 func (m mintedToken) isFresh(p *clientPass) bool {
 	return token.Decide(token.Observed{Token: &m.token}, renewalPolicy(p.platform, p.client), p.now) == token.NotDue
-}
-
-// valueKeys are the keys of what SFS said of a token, apart from its times.
-var valueKeys = []string{v1alpha1.KeyToken, v1alpha1.KeyTokenType}
-
-func tokenSecret(name string, m mintedToken) publication {
-	want := publication{
-		name: name,
-		data: map[string][]byte{
-			v1alpha1.KeyToken:     []byte(m.value.Reveal()),
-			v1alpha1.KeyTokenType: []byte(m.tokenType),
-			v1alpha1.KeyIssuedAt:  []byte(m.token.Issued.Format(time.RFC3339)),
-			v1alpha1.KeyExpiresAt: []byte(m.token.Expires.Format(time.RFC3339)),
-			v1alpha1.KeyClientKey: []byte(m.clientKey),
-			v1alpha1.KeyBaseURL:   []byte(m.baseURL),
-		},
-		annotations: map[string]string{
-			v1alpha1.IssuedAtAnnotation:  m.token.Issued.Format(preciseTime),
-			v1alpha1.ExpiresAtAnnotation: m.token.Expires.Format(preciseTime),
-			v1alpha1.RevisionAnnotation:  strconv.FormatInt(m.token.Revision, 10),
-			// A rotation restarts nobody and is no change of state for Argo CD.
-			"reloader.stakater.com/ignore":               "true",
-			"argocd.argoproj.io/ignore-resource-updates": "true",
-		},
-	}
-	want.annotations[v1alpha1.TokenHashAnnotation] = contentHash(want.digests(), valueKeys)
-	for name, value := range map[string]string{
-		v1alpha1.RenewHandledAnnotation:          m.asked.renew,
-		v1alpha1.RevokeHandledAnnotation:         m.asked.revoke,
-		v1alpha1.PlatformRevokeHandledAnnotation: m.asked.platformRevoke,
-	} {
-		if value != "" {
-			want.annotations[name] = value
-		}
-	}
-	if len(m.previous) > 0 {
-		want.data[v1alpha1.KeyPreviousTokens] = m.previous.encode()
-		want.annotations[v1alpha1.RevokePreviousAtAnnotation] = m.previous.next().Format(preciseTime)
-	}
-	return want
-}
-
-// withdrawnHash is no digest of any token, also where somebody else holds on to its keys.
-const withdrawnHash = "withdrawn"
-
-// withdrawnSecret is the Secret of a token that is about to be revoked and is no longer published.
-func withdrawnSecret(name string, m mintedToken) publication {
-	want := tokenSecret(name, m)
-	for _, key := range tokenKeys {
-		delete(want.data, key)
-	}
-	want.annotations[v1alpha1.TokenHashAnnotation] = withdrawnHash
-	return want
-}
-
-// heldToken is the token in a Secret that was read with its values. It is not one of those before it, whatever somebody has
-// made of their list.
-func heldToken(secret *corev1.Secret, known token.Token) mintedToken {
-	held := mintedToken{
-		value:     sendforsign.Secret(secret.Data[v1alpha1.KeyToken]),
-		tokenType: string(secret.Data[v1alpha1.KeyTokenType]),
-		clientKey: string(secret.Data[v1alpha1.KeyClientKey]),
-		baseURL:   string(secret.Data[v1alpha1.KeyBaseURL]),
-		asked:     handled(secret.Annotations),
-		token:     known,
-		previous:  parsePrevious(secret.Data[v1alpha1.KeyPreviousTokens]),
-	}
-	held.previous = slices.DeleteFunc(held.previous, func(t previousToken) bool { return t.value == held.value })
-	return held
 }
 
 // recordToken copies the times of the published token to the status, where kubectl shows them.

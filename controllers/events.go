@@ -56,6 +56,10 @@ func repaired(secret string) happening {
 	return normal("SecretRepaired", "Publish", "Secret "+secret+" was missing or changed and has been written anew")
 }
 
+func secretsLeft() happening {
+	return warning("SecretsLeft", "Release", "the Secrets of this resource could not be removed in time; delete them, or its keys in them, by hand")
+}
+
 func renewedOnRequest() happening {
 	return normal("Renewed", "Renew", "a new token was published as requested")
 }

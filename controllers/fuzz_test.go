@@ -6,7 +6,9 @@ package controllers
 import (
 	"bytes"
 	"crypto/sha256"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -81,16 +83,16 @@ func FuzzTokenSecret(f *testing.F) {
 		f.Add(seed[0], seed[1], seed[2], []byte(seed[3]), "00")
 	}
 	f.Fuzz(func(t *testing.T, issued, expires, revision string, value []byte, hash string) {
-		written := tokenPublication(value, expires)
-		if hash == "" {
-			hash = contentHash(written.digests(), tokenKeys) // as the operator would have written it
+		written := tokenPublication(value)
+		written.annotations = map[string]string{
+			v1alpha1.IssuedAtAnnotation: issued, v1alpha1.ExpiresAtAnnotation: expires, v1alpha1.RevisionAnnotation: revision,
 		}
-		secret := tokenSecretWith(written.data, map[string]string{
-			v1alpha1.IssuedAtAnnotation: issued, v1alpha1.ExpiresAtAnnotation: expires,
-			v1alpha1.RevisionAnnotation: revision, v1alpha1.ContentHashAnnotation: hash,
-		})
-		have := digested(t, secret, written)
-		if intact := have.intact(tokenKeys); intact != (hash == contentHash(written.digests(), tokenKeys)) {
+		labels, annotations, sealed := written.metadata(ref{kind: clientKind, namespace: "shop", name: "web"}, "u")
+		if hash != "" {
+			annotations[v1alpha1.ContentHashAnnotation] = hash // else as the operator would have written it
+		}
+		have := digested(t, tokenSecretWith(written.data, labels, annotations), written)
+		if intact := have.intact(); intact != (hash == "" || hash == sealed) {
 			t.Errorf("intact is %t", intact)
 		}
 		if n, err := strconv.ParseInt(revision, 10, 64); err == nil && have.revision != n || err != nil && have.revision != 0 && have.revision != math.MaxInt64 && have.revision != math.MinInt64 {
@@ -115,7 +117,7 @@ func checkObserved(t *testing.T, o token.Observed, have *published, now time.Tim
 	if !o.Token.Expires.After(o.Token.Issued) {
 		t.Errorf("a token is believed in that is issued %s and expires %s", o.Token.Issued, o.Token.Expires)
 	}
-	if o.Damaged == (have.intact(tokenKeys) && holds(have, v1alpha1.KeyExpiresAt, o.Token.Expires.Format(time.RFC3339))) {
+	if o.Damaged == have.intact() {
 		t.Errorf("damaged is %t", o.Damaged)
 	}
 	renewal := token.Policy{}.RenewalTime(*o.Token)
@@ -128,22 +130,18 @@ func checkObserved(t *testing.T, o token.Observed, have *published, now time.Tim
 }
 
 // tokenPublication is what a token Secret holds beside the times.
-func tokenPublication(value []byte, expires string) publication {
-	if at, err := time.Parse(time.RFC3339, expires); err == nil {
-		expires = at.Format(time.RFC3339)
-	}
-	return publication{name: "web-sfs-token", data: map[string][]byte{
+func tokenPublication(value []byte) publication {
+	return publication{name: "web-sfs-token", form: formOf(v1alpha1.SecretSpec{}, nil), data: map[string][]byte{
 		v1alpha1.KeyToken: value, v1alpha1.KeyTokenType: []byte("Bearer"), v1alpha1.KeyIssuedAt: []byte("x"),
-		v1alpha1.KeyExpiresAt: []byte(expires), v1alpha1.KeyClientKey: []byte("k"), v1alpha1.KeyBaseURL: []byte("https://sfs"),
+		v1alpha1.KeyExpiresAt: []byte("y"), v1alpha1.KeyClientKey: []byte("k"), v1alpha1.KeyBaseURL: []byte("https://sfs"),
 	}}
 }
 
-func tokenSecretWith(data map[string][]byte, annotations map[string]string) *corev1.Secret {
+func tokenSecretWith(data map[string][]byte, labels, annotations map[string]string) *corev1.Secret {
 	controller := true
 	annotations[corev1.LastAppliedConfigAnnotation] = string(data[v1alpha1.KeyToken])
 	secret := &corev1.Secret{Data: map[string][]byte{}, ObjectMeta: metav1.ObjectMeta{
-		Namespace: "shop", Name: "web-sfs-token", Annotations: annotations,
-		Labels:          map[string]string{v1alpha1.ManagedByLabel: v1alpha1.ManagedByValue},
+		Namespace: "shop", Name: "web-sfs-token", Annotations: annotations, Labels: labels,
 		OwnerReferences: []metav1.OwnerReference{{Kind: clientKind, Name: "web", UID: "u", Controller: &controller}},
 	}}
 	for key, v := range data {
@@ -185,7 +183,7 @@ func FuzzContentHash(f *testing.F) {
 			found, ok := other.data[key]
 			same = same && ok && bytes.Equal(v, found)
 		}
-		if (contentHash(one.digests(), one.keys()) == contentHash(other.digests(), other.keys())) != same {
+		if (contentHash(one.digests(), slices.Collect(maps.Keys(one.data))) == contentHash(other.digests(), slices.Collect(maps.Keys(other.data)))) != same {
 			t.Errorf("%q and %q: same is %t", one.data, other.data, same)
 		}
 	})

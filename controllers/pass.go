@@ -89,19 +89,6 @@ func (p *pass) wrote(ctx context.Context, name string, err error) error {
 	return p.later(err)
 }
 
-// sweep removes the Secrets of former names, once those of the new names are there. It is looked for in each pass, in the
-// cache: a pass that could not do it must not be the only one.
-func (p *pass) sweep(ctx context.Context, secrets *Secrets, keep ...string) error {
-	if p.object.GetGeneration() == 1 {
-		return nil // there was no other name
-	}
-	err := secrets.sweep(ctx, p.object, p.ref, keep...)
-	if err != nil {
-		p.set(v1alpha1.SecretReadyCondition, metav1.ConditionFalse, v1alpha1.ProgressingReason, "a Secret of a former name is still to be removed")
-	}
-	return p.later(err)
-}
-
 // later notes when a deferred step wants to be taken up.
 func (p *pass) later(err error) error {
 	var wait deferred

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -118,12 +119,18 @@ func (l previousTokens) atOnce(now time.Time) {
 }
 
 // listsPrevious says of a token Secret whether the operator put previous tokens into it. A key or an annotation of that name
-// in a Secret that is otherwise as the operator wrote it is somebody else's, and stays as any other of theirs: to leave it
-// out of a write does not remove it, so there would be no end of writing.
+// beside what the operator wrote is somebody else's.
 func (p *published) listsPrevious() bool {
-	_, told := p.annotations[v1alpha1.RevokePreviousAtAnnotation]
+	if slices.Contains(p.keys(), v1alpha1.KeyPreviousTokens) {
+		return true
+	}
 	_, there := p.digests[v1alpha1.KeyPreviousTokens]
-	return (told || there) && !p.intact(tokenKeys)
+	if !there || p.annotations[v1alpha1.RevokePreviousAtAnnotation] == "" {
+		return false
+	}
+	without := maps.Clone(p.annotations)
+	delete(without, v1alpha1.RevokePreviousAtAnnotation)
+	return p.annotations[v1alpha1.ContentHashAnnotation] != sealOf(p.digests, p.keys(), without)
 }
 
 // revokePreviousAt is when the next of the previous tokens is to be revoked. A list that is not as the operator wrote it
@@ -133,7 +140,7 @@ func (p *published) revokePreviousAt(issued time.Time) time.Time {
 		return time.Time{}
 	}
 	at, err := time.Parse(time.RFC3339, p.annotations[v1alpha1.RevokePreviousAtAnnotation])
-	if err != nil || !p.intact(p.tokenKeys()) {
+	if err != nil || !p.intact() {
 		return issued
 	}
 	return at
@@ -175,7 +182,8 @@ func (r *ClientReconciler) keepPrevious(
 	seen := r.observed(p, live)
 	var list previousTokens
 	if seen.Token != nil && (seen.Damaged || !seen.Foreign) {
-		list = p.leave(heldToken(secret, *seen.Token), live, minted, now)
+		held, known := r.held(p, secret, live, *seen.Token)
+		list = p.supersede(held, known, live, minted, now)
 	} else {
 		p.tellLost(minted.asked, handled(live.annotations))
 	}
@@ -201,8 +209,8 @@ func (p *clientPass) tellLost(asked, done requests) {
 	}
 }
 
-// leave puts the token that is held in a Secret to those before it, when it is about to be replaced.
-func (p *clientPass) leave(held mintedToken, in *published, minted mintedToken, now time.Time) previousTokens {
+// supersede puts the token that is held in a Secret to those before it, when it is about to be replaced.
+func (p *clientPass) supersede(held mintedToken, known bool, in *published, minted mintedToken, now time.Time) previousTokens {
 	var list previousTokens
 	if in.listsPrevious() {
 		list = held.previous
@@ -212,10 +220,10 @@ func (p *clientPass) leave(held mintedToken, in *published, minted mintedToken, 
 	}
 	atOnce := minted.asked.wantRevocation(held.asked)
 	switch {
-	case in.holdsToken():
+	case known:
 		list = append(list, previousToken{value: held.value, expires: held.token.Expires, revoke: now.Add(p.gracePeriod())})
 	case atOnce:
-		p.tell(notRevoked("its value in the Secret was changed by somebody"))
+		p.tell(notRevoked("its value is not in the Secret, or was changed there by somebody"))
 	}
 	if atOnce {
 		list.atOnce(now)
@@ -239,9 +247,12 @@ func (r *ClientReconciler) revokePrevious(ctx context.Context, p *clientPass, cu
 	if seen.Token == nil || seen.Damaged || seen.Foreign || !seen.Token.Issued.Equal(current.Issued) {
 		return p.later(deferred{after: staleRead}) // somebody has written it since it was looked at
 	}
-	held := heldToken(secret, *seen.Token)
+	held, known := r.held(p, secret, live, *seen.Token)
+	if !known {
+		return p.later(deferred{after: staleRead})
+	}
 	if held.token.OwesRevocation(p.now) {
-		if err := r.secrets.mayRepair(ctx, p.client, p.ref, live, live.tokenKeys(), name); err != nil {
+		if err := r.secrets.mayRepair(ctx, p.client, p.ref, live, name); err != nil {
 			return p.later(err)
 		}
 		due, waiting := held.previous.split(p.now, p.revokesOnRotate())
@@ -252,7 +263,7 @@ func (r *ClientReconciler) revokePrevious(ctx context.Context, p *clientPass, cu
 		held.previous = slices.Concat(left, waiting)
 		held.token.RevokePrevious = held.previous.next()
 		held.token.Revision++
-		err := r.secrets.write(ctx, p.client, p.ref, live, tokenSecret(name, held))
+		err := r.publishToken(ctx, p, live, name, p.tokenForm, held)
 		if err := p.wrote(ctx, name, err); err != nil {
 			return err
 		}

@@ -73,7 +73,7 @@ func (r *ClientReconciler) probe(ctx context.Context, p *clientPass, have *publi
 	case p.now.Before(state.next):
 		return false, rejected, nil
 	}
-	answer, err := r.askWithToken(ctx, p, have)
+	answer, err := r.askWithToken(ctx, p, have, current)
 	if err != nil {
 		return false, rejected, unsettled(err) // it was not asked
 	}
@@ -105,21 +105,24 @@ func (r *ClientReconciler) scheduleProbe(p *clientPass, current *token.Token, re
 }
 
 // askWithToken makes the cheapest request that a client token is good for, and returns what SFS answered.
-func (r *ClientReconciler) askWithToken(ctx context.Context, p *clientPass, have *published) (answer, err error) {
-	secret, _, err := r.secrets.read(ctx, p.client, p.ref, p.client.TokenSecretName())
+func (r *ClientReconciler) askWithToken(ctx context.Context, p *clientPass, have *published, current token.Token) (answer, err error) {
+	secret, live, err := r.secrets.read(ctx, p.client, p.ref, p.client.TokenSecretName())
 	if err != nil {
 		return nil, err
 	}
-	if secret == nil || !holds(have, v1alpha1.KeyToken, string(secret.Data[v1alpha1.KeyToken])) {
+	if secret == nil || live.annotations[v1alpha1.TokenHashAnnotation] != have.annotations[v1alpha1.TokenHashAnnotation] {
 		return nil, p.later(deferred{after: staleRead}) // somebody has written it since it was looked at
+	}
+	held, ok := r.held(p, secret, live, current)
+	if !ok {
+		return nil, p.later(deferred{after: probeInterval}) // its shape shows no token, and this process has not minted it
 	}
 	session, err := p.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
 	err = p.try(ctx, step{name: "probe", session: session}, func() error {
-		value := sendforsign.Secret(secret.Data[v1alpha1.KeyToken])
-		answer = session.callWithToken(ctx, p.ref, value, func(ctx context.Context, api *sendforsign.API, auth sendforsign.Auth) error {
+		answer = session.callWithToken(ctx, p.ref, held.value, func(ctx context.Context, api *sendforsign.API, auth sendforsign.Auth) error {
 			_, err := api.ReadClient(ctx, auth, sendforsign.ClientQuery{ClientKey: p.client.Status.ClientKey})
 			return err
 		})

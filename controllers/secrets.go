@@ -5,25 +5,24 @@ package controllers
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
 	"k8s.io/utils/clock"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
@@ -32,102 +31,13 @@ import (
 // fieldManager owns what the operator applies.
 const fieldManager = "sfs-operator"
 
-// CacheOptions limits what the manager keeps in memory: of Secrets only those of the operator and those in its own
-// namespace (where the credentials are), and of those only digests of the values.
-func CacheOptions(platformNamespace string) cache.Options {
-	return cache.Options{
-		DefaultTransform: cache.TransformStripManagedFields(),
-		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Secret{}: {
-				Namespaces: map[string]cache.Config{
-					cache.AllNamespaces: {LabelSelector: labels.SelectorFromSet(labels.Set{v1alpha1.ManagedByLabel: v1alpha1.ManagedByValue})},
-					platformNamespace:   {},
-				},
-				Transform: digestSecret,
-			},
-		},
-	}
-}
-
-// digestSecret replaces each value of a Secret by its digest, so that no cache holds a value.
-func digestSecret(obj any) (any, error) {
-	secret, ok := obj.(*corev1.Secret)
-	if !ok {
-		return obj, nil // a tombstone
-	}
-	// An informer may pass an object through here twice. The API server never returns stringData, so it can serve as mark.
-	if secret.StringData != nil {
-		return secret, nil
-	}
-	secret.StringData = map[string]string{}
-	secret.ManagedFields = nil
-	// `kubectl apply` repeats the whole Secret there.
-	delete(secret.Annotations, corev1.LastAppliedConfigAnnotation)
-	for key, value := range secret.Data {
-		secret.Data[key] = digest(key, value)
-	}
-	return secret, nil
-}
-
-// digest of one value. The key is part of it, so that equal values under two keys are not seen to be equal.
-func digest(key string, value []byte) []byte {
-	h := sha256.New()
-	_, _ = fmt.Fprintf(h, "%d:%s:", len(key), key)
-	_, _ = h.Write(value)
-	return h.Sum(nil)
-}
-
-// contentHash sums up the digests of the given keys. A key that is missing gives another sum.
-func contentHash(digests map[string][]byte, keys []string) string {
-	h := sha256.New()
-	for _, key := range slices.Sorted(slices.Values(keys)) {
-		_, _ = fmt.Fprintf(h, "%d:%s:%x;", len(key), key, digests[key])
-	}
-	return hex.EncodeToString(h.Sum(nil)[:16])
-}
-
-// publication is a Secret as it should be.
-type publication struct {
-	name string
-	data map[string][]byte
-	// annotations beside those that each publication has.
-	annotations map[string]string
-}
-
-func (p publication) digests() map[string][]byte {
-	digests := make(map[string][]byte, len(p.data))
-	for key, value := range p.data {
-		digests[key] = digest(key, value)
-	}
-	return digests
-}
-
-func (p publication) keys() []string { return slices.Collect(maps.Keys(p.data)) }
-
-// published is what is known of a Secret in the cluster: never its values.
-type published struct {
-	uid         types.UID
-	digests     map[string][]byte
-	annotations map[string]string
-	labelled    bool
-	controlled  bool // by the owner who asked
-	former      bool // controlled by a resource of the same kind and name that is gone
-	revision    int64
-	// resourceVersion is known of a Secret that was read with its values: what is written from them must not go over
-	// what somebody has written since.
-	resourceVersion string
-}
-
-// intact says whether the values under these keys are those that the operator wrote.
-func (p *published) intact(keys []string) bool {
-	return p.labelled && p.annotations[v1alpha1.ContentHashAnnotation] == contentHash(p.digests, keys)
-}
-
 // Secrets reads and writes the Secrets of the resources.
 type Secrets struct {
 	cached client.Reader // serves digests
-	live   client.Reader // serves values
-	writer client.Writer
+	// resources serves those that have Secrets.
+	resources client.Reader
+	live      client.Reader // serves values
+	writer    client.Writer
 
 	clock clock.PassiveClock
 
@@ -178,31 +88,18 @@ func (s *Secrets) observe(ctx context.Context, owner ref, uid types.UID, name st
 	return seen(&secret, owner, uid), nil
 }
 
-func seen(secret *corev1.Secret, who ref, owner types.UID) *published {
-	revision, _ := strconv.ParseInt(secret.Annotations[v1alpha1.RevisionAnnotation], 10, 64) // 0 where there is none
-	controller := metav1.GetControllerOf(secret)
-	return &published{
-		uid:         secret.UID,
-		digests:     secret.Data,
-		annotations: secret.Annotations,
-		labelled:    secret.Labels[v1alpha1.ManagedByLabel] == v1alpha1.ManagedByValue,
-		controlled:  controller != nil && controller.UID == owner,
-		former:      controller != nil && controller.UID != owner && controller.Kind == who.kind && controller.Name == who.name,
-		revision:    revision,
-	}
-}
-
 // ensure writes a Secret where what is there differs. It says whether it wrote.
 func (s *Secrets) ensure(ctx context.Context, owner client.Object, who ref, want publication) (bool, error) {
 	have, err := s.observe(ctx, who, owner.GetUID(), want.name)
 	if err != nil {
 		return false, err
 	}
-	if have != nil && have.controlled && have.intact(want.keys()) &&
-		have.annotations[v1alpha1.ContentHashAnnotation] == contentHash(want.digests(), want.keys()) {
-		return false, nil
+	if have != nil && have.ours && have.intact() && want.form.wornBy(have) {
+		if _, _, hash := want.metadata(who, owner.GetUID()); hash == have.annotations[v1alpha1.ContentHashAnnotation] {
+			return false, nil
+		}
 	}
-	if err := s.mayRepair(ctx, owner, who, have, want.keys(), want.name); err != nil {
+	if err := s.mayRepair(ctx, owner, who, have, want.name); err != nil {
 		return false, err
 	}
 	return true, s.write(ctx, owner, who, have, want)
@@ -210,38 +107,53 @@ func (s *Secrets) ensure(ctx context.Context, owner client.Object, who ref, want
 
 // write applies a Secret: all in one request, so that nobody sees half of it. have is what observe returned.
 func (s *Secrets) write(ctx context.Context, owner client.Object, who ref, have *published, want publication) error {
-	if err := s.mayWrite(have, want.name); err != nil {
+	if err := s.mayWrite(ctx, owner, have, want.name, want.form); err != nil {
 		return err
 	}
-	hash := contentHash(want.digests(), want.keys())
-	annotations := map[string]string{
-		v1alpha1.ContentHashAnnotation: hash,
-		v1alpha1.RevisionAnnotation:    "1",
+	if err := want.collides(have); err != nil {
+		return err
 	}
-	maps.Copy(annotations, want.annotations)
-	apply := corev1ac.Secret(want.name, owner.GetNamespace()).
-		WithLabels(map[string]string{
-			v1alpha1.ManagedByLabel: v1alpha1.ManagedByValue,
-			v1alpha1.OwnerLabel:     string(owner.GetUID()),
-		}).
+	revision := int64(1)
+	if have != nil {
+		revision = have.revision + 1
+	}
+	if have != nil && have.made && (have.immutable || have.kind != want.form.kind) {
+		// Neither can be undone but by another Secret of this name.
+		if err := s.delete(ctx, who, owner.GetNamespace(), want.name, have.uid); err != nil {
+			return err
+		}
+		have = nil
+	}
+	labels, annotations, hash := want.metadata(who, owner.GetUID())
+	if have != nil && !have.intact() {
+		// What somebody else has set is not taken away by leaving it out.
+		for _, name := range sealed {
+			if have.annotations[name] != "" && annotations[name] == "" {
+				annotations[name] = ""
+			}
+		}
+	}
+	if _, counted := annotations[v1alpha1.RevisionAnnotation]; !counted {
+		annotations[v1alpha1.RevisionAnnotation] = strconv.FormatInt(revision, 10)
+	}
+	apply := corev1ac.Secret(want.name, owner.GetNamespace()).WithLabels(labels).WithAnnotations(annotations).WithData(want.data)
+	if !want.form.merged {
+		apply.WithType(want.form.kind)
+	}
+	if want.form.owned {
 		// blockOwnerDeletion stays unset: it would have the Secret deleted before its owner under foreground deletion, and
 		// then the token in it could no longer be revoked.
-		WithOwnerReferences(metav1ac.OwnerReference().
+		apply.WithOwnerReferences(metav1ac.OwnerReference().
 			WithAPIVersion(v1alpha1.GroupVersion.String()).WithKind(who.kind).
-			WithName(owner.GetName()).WithUID(owner.GetUID()).WithController(true)).
-		WithType(corev1.SecretTypeOpaque).
-		WithData(want.data)
+			WithName(owner.GetName()).WithUID(owner.GetUID()).WithController(true))
+	}
 	if have != nil {
 		// With the UID the write fails where the Secret has been replaced since it was looked at.
 		apply.WithUID(have.uid)
 		if have.resourceVersion != "" {
 			apply.WithResourceVersion(have.resourceVersion)
 		}
-		if _, counted := want.annotations[v1alpha1.RevisionAnnotation]; !counted {
-			annotations[v1alpha1.RevisionAnnotation] = strconv.FormatInt(have.revision+1, 10)
-		}
 	}
-	apply.WithAnnotations(annotations)
 	if err := s.writer.Apply(ctx, apply, client.FieldOwner(fieldManager), client.ForceOwnership); err != nil {
 		return explainWrite(err, want.name)
 	}
@@ -251,10 +163,32 @@ func (s *Secrets) write(ctx context.Context, owner client.Object, who ref, have 
 	return nil
 }
 
+// collides refuses to write a key of a Secret that somebody else has made, where it is theirs.
+func (p publication) collides(have *published) error {
+	if !p.form.merged || have == nil {
+		return nil
+	}
+	var theirs []string
+	for _, key := range slices.Sorted(maps.Keys(p.data)) {
+		if _, there := have.digests[key]; there && (!have.ours || !slices.Contains(have.keys(), key)) {
+			theirs = append(theirs, key)
+		}
+	}
+	if len(theirs) == 0 {
+		return nil
+	}
+	return &problem{
+		reason: v1alpha1.SecretConflictReason,
+		message: fmt.Sprintf("Secret %s has the keys %s already, from somebody else; they are left as they are. "+
+			"Rename or leave out these keys in the spec (keys), or remove them from the Secret", p.name, strings.Join(theirs, ", ")),
+		pace: slow,
+	}
+}
+
 // mayRepair puts off a repair that would only be undone.
-func (s *Secrets) mayRepair(ctx context.Context, owner client.Object, who ref, have *published, want []string, name string) error {
+func (s *Secrets) mayRepair(ctx context.Context, owner client.Object, who ref, have *published, name string) error {
 	writes := s.lastTwo(who, name)
-	if writes[0].IsZero() || have != nil && have.intact(want) {
+	if writes[0].IsZero() || have != nil && have.intact() {
 		return nil // it is no repair
 	}
 	if wait := writes[1].Add(repairPause).Sub(s.clock.Now()); wait > 0 {
@@ -282,11 +216,27 @@ func (s *Secrets) confirm(ctx context.Context, owner client.Object) error {
 }
 
 // mayWrite refuses to touch a Secret that is not the owner's.
-func (s *Secrets) mayWrite(have *published, name string) error {
-	if have == nil || have.controlled {
+func (s *Secrets) mayWrite(ctx context.Context, owner client.Object, have *published, name string, as form) error {
+	switch {
+	case have == nil && as.merged:
+		return &problem{
+			reason:  v1alpha1.SecretNotFoundReason,
+			message: fmt.Sprintf("there is no Secret %s to write into, as creationPolicy Merge has it; create it", name),
+			pace:    fast,
+		}
+	case have == nil:
+		return s.mayCreate(ctx, owner, name)
+	case as.merged && have.immutable:
+		return &problem{
+			reason:  v1alpha1.SecretWriteFailedReason,
+			message: fmt.Sprintf("Secret %s is immutable, and belongs to somebody else; have it replaced by one that is not", name),
+			pace:    slow,
+		}
+	case have.ours && have.made != as.merged:
 		return nil
-	}
-	if have.former {
+	case as.merged && !have.ours && have.labels[v1alpha1.OwnerLabel] == "":
+		return nil
+	case have.former:
 		return &problem{
 			reason:  v1alpha1.ProgressingReason,
 			message: fmt.Sprintf("Secret %s belongs to the former resource of this name and waits for the garbage collector", name),
@@ -299,6 +249,38 @@ func (s *Secrets) mayWrite(have *published, name string) error {
 			"Delete or rename it, or set another name in the spec", name),
 		pace: slow,
 	}
+}
+
+// mayCreate lets the oldest of the resources that name a Secret have it.
+func (s *Secrets) mayCreate(ctx context.Context, owner client.Object, name string) error {
+	for _, list := range []client.ObjectList{&v1alpha1.SfsClientList{}, &v1alpha1.SfsClientUserList{}} {
+		if err := s.resources.List(ctx, list, client.InNamespace(owner.GetNamespace()), client.MatchingFields{secretIndex: name}); err != nil {
+			return fmt.Errorf("looking for others that name Secret %s: %w", name, err)
+		}
+		var older client.Object
+		_ = meta.EachListItem(list, func(o runtime.Object) error {
+			if other := o.(client.Object); other.GetUID() != owner.GetUID() && other.GetDeletionTimestamp().IsZero() && isOlder(other, owner) {
+				older = other
+			}
+			return nil
+		})
+		if older != nil {
+			return &problem{
+				reason: v1alpha1.SecretConflictReason,
+				message: fmt.Sprintf("%s %s, which is older, names Secret %s as well; set another name in the spec of one of the two",
+					kindName(older), older.GetName(), name),
+				pace: slow,
+			}
+		}
+	}
+	return nil
+}
+
+func kindName(o client.Object) string {
+	if _, isUser := o.(*v1alpha1.SfsClientUser); isUser {
+		return userKind
+	}
+	return clientKind
 }
 
 // explainWrite puts the API server's refusal of a Secret in words. Its text can not hold a value of the Secret: it is
@@ -338,51 +320,60 @@ func (s *Secrets) read(ctx context.Context, owner client.Object, who ref, name s
 		return nil, nil, err
 	}
 	have := seen(digested, who, owner.GetUID())
-	if !have.controlled {
+	if !have.ours {
 		return nil, nil, nil
 	}
 	have.resourceVersion = secret.ResourceVersion
 	return &secret, have, nil
 }
 
-// remove deletes a Secret if it belongs to the owner.
-func (s *Secrets) remove(ctx context.Context, owner client.Object, who ref, name string) error {
+// remove takes what the operator wrote out of the cluster: the Secret, or the keys in a Secret of somebody else. Where it is
+// to be retained it only stops to be the owner's.
+func (s *Secrets) remove(ctx context.Context, owner client.Object, who ref, name string, policy v1alpha1.SecretDeletionPolicy) error {
 	have, err := s.observe(ctx, who, owner.GetUID(), name)
 	if err != nil || have == nil {
 		return err
 	}
-	if !have.controlled {
-		s.gone(who, name) // it is another's now, and need not be looked at again
-		return nil
+	switch {
+	case !have.ours: // it is another's now, and need not be looked at again
+	case policy == v1alpha1.SecretRetain:
+		err = s.retain(ctx, owner, who, have, name)
+	case have.made:
+		err = s.delete(ctx, who, owner.GetNamespace(), name, have.uid)
+	default:
+		// What is applied without anything takes away all that was applied before.
+		nothing := corev1ac.Secret(name, owner.GetNamespace()).WithUID(have.uid)
+		err = s.writer.Apply(ctx, nothing, client.FieldOwner(fieldManager), client.ForceOwnership)
 	}
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: owner.GetNamespace(), Name: name}}
-	if err := s.writer.Delete(ctx, secret, client.Preconditions{UID: &have.uid}); client.IgnoreNotFound(err) != nil {
+	if client.IgnoreNotFound(err) != nil {
+		return orStale(fmt.Errorf("removing Secret %s: %w", name, err))
+	}
+	s.gone(who, name)
+	return nil
+}
+
+// retain has a Secret stay for the next resource of this kind and name.
+func (s *Secrets) retain(ctx context.Context, owner client.Object, who ref, have *published, name string) error {
+	references := ""
+	if have.owned {
+		references = `"ownerReferences":null,`
+	}
+	patch := fmt.Sprintf(`{"metadata":{%s"uid":%q,"labels":{%q:null},"annotations":{%q:%q}}}`,
+		references, have.uid, v1alpha1.OwnerLabel, v1alpha1.OwnerNameAnnotation, ownerName(who))
+	return s.writer.Patch(ctx, bareSecret(owner.GetNamespace(), name), client.RawPatch(types.MergePatchType, []byte(patch)),
+		client.FieldOwner(fieldManager))
+}
+
+func (s *Secrets) delete(ctx context.Context, who ref, namespace, name string, uid types.UID) error {
+	if err := s.writer.Delete(ctx, bareSecret(namespace, name), client.Preconditions{UID: &uid}); client.IgnoreNotFound(err) != nil {
 		return orStale(fmt.Errorf("deleting Secret %s: %w", name, err))
 	}
 	s.gone(who, name)
 	return nil
 }
 
-// sweep deletes the Secrets of an owner but those of the given names.
-func (s *Secrets) sweep(ctx context.Context, owner client.Object, who ref, keep ...string) error {
-	names, err := s.owned(ctx, owner, who)
-	if err != nil {
-		return err
-	}
-	names = slices.DeleteFunc(names, func(name string) bool { return slices.Contains(keep, name) })
-	if len(names) == 0 {
-		return nil
-	}
-	// By a former spec the Secret that serves today is of another name.
-	if err := s.confirm(ctx, owner); err != nil {
-		return err
-	}
-	for _, name := range names {
-		if err := s.remove(ctx, owner, who, name); err != nil {
-			return err
-		}
-	}
-	return nil
+func bareSecret(namespace, name string) *corev1.Secret {
+	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
 }
 
 // owned returns the names of the Secrets that an owner has or may have: those in the cache, and those that were written

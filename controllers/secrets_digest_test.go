@@ -190,29 +190,45 @@ func TestDigestSecretLetsOtherObjectsPass(t *testing.T) {
 
 func TestIntact(t *testing.T) {
 	t.Parallel()
-	keys := []string{"token"}
 	digests := digestsOf(map[string]string{"token": "t-1"})
-	hash := map[string]string{v1alpha1.ContentHashAnnotation: contentHash(digests, keys)}
+	annotations := map[string]string{v1alpha1.KeysAnnotation: "token", v1alpha1.ExpiresAtAnnotation: "soon"}
+	annotations[v1alpha1.ContentHashAnnotation] = sealOf(digests, []string{"token"}, annotations)
+	with := func(name, value string) map[string]string {
+		changed := maps.Clone(annotations)
+		changed[name] = value
+		return changed
+	}
 	tests := map[string]struct {
 		reason string
 		have   published
 		want   bool
 	}{
-		"as it was written": {reason: "nothing to do", have: published{labelled: true, digests: digests, annotations: hash}, want: true},
-		"without its label": {reason: "it would not be watched", have: published{digests: digests, annotations: hash}},
+		"as it was written": {reason: "nothing to do", have: published{labelled: true, digests: digests, annotations: annotations}, want: true},
+		"without its label": {reason: "it would not be watched", have: published{digests: digests, annotations: annotations}},
 		"without its hash":  {reason: "who knows who wrote it", have: published{labelled: true, digests: digests}},
-		"without its value": {reason: "it was edited", have: published{labelled: true, annotations: hash}},
+		"with another time": {
+			reason: "the operator goes by it",
+			have:   published{labelled: true, digests: digests, annotations: with(v1alpha1.ExpiresAtAnnotation, "later")},
+		},
+		"with fewer keys": {
+			reason: "then an edit of the others would not be noticed",
+			have:   published{labelled: true, digests: digests, annotations: with(v1alpha1.KeysAnnotation, "")},
+		},
+		"with an annotation of somebody else": {
+			reason: "it is theirs", have: published{labelled: true, digests: digests, annotations: with("note", "x")}, want: true,
+		},
+		"without its value": {reason: "it was edited", have: published{labelled: true, annotations: annotations}},
 		"with another value": {
 			reason: "it was edited",
-			have:   published{labelled: true, digests: digestsOf(map[string]string{"token": "t-2"}), annotations: hash},
+			have:   published{labelled: true, digests: digestsOf(map[string]string{"token": "t-2"}), annotations: annotations},
 		},
 		"with another key too": {
 			reason: "others may add keys of their own",
-			have:   published{labelled: true, digests: digestsOf(map[string]string{"token": "t-1", "note": "x"}), annotations: hash}, want: true,
+			have:   published{labelled: true, digests: digestsOf(map[string]string{"token": "t-1", "note": "x"}), annotations: annotations}, want: true,
 		},
 	}
 	for name, test := range tests {
-		if got := test.have.intact(keys); got != test.want {
+		if got := test.have.intact(); got != test.want {
 			t.Errorf("%s: got %t, want %t: %s", name, got, test.want, test.reason)
 		}
 	}

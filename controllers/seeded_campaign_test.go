@@ -289,6 +289,6 @@ func writingStatuses(w *world, r reconcile.Reconciler) reconcile.Reconciler {
 }
 
 func forgettingPending(w *world, r reconcile.Reconciler) reconcile.Reconciler {
-	w.parts.clients.pending = newMemory[mintedToken]()
+	w.parts.clients.tokens = keptTokens{newMemory[keptToken]()}
 	return r
 }

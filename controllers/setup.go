@@ -80,7 +80,7 @@ func newReconcilers(c client.Client, secrets, live client.Reader, o Options) rec
 			}
 		},
 	}
-	writer := &Secrets{cached: secrets, live: live, writer: c, clock: o.Clock, known: map[ref]map[string]*knownSecret{}}
+	writer := &Secrets{cached: secrets, resources: c, live: live, writer: c, clock: o.Clock, known: map[ref]map[string]*knownSecret{}}
 	maker := &creator{clock: o.Clock, unsaved: newMemory[unsavedKey]()}
 	tried := newAttempts(o.Clock)
 	taken := &claims{by: map[string]ref{}}
@@ -91,7 +91,7 @@ func newReconcilers(c client.Client, secrets, live client.Reader, o Options) rec
 		},
 		clients: &ClientReconciler{
 			client: c, live: live, clock: o.Clock, sessions: sessions, secrets: writer, creator: maker, attempts: tried,
-			claims: taken, drift: found, pending: newMemory[mintedToken](), probes: newMemory[probing](),
+			claims: taken, drift: found, tokens: keptTokens{newMemory[keptToken]()}, probes: newMemory[probing](),
 		},
 		users: &UserReconciler{
 			client: c, clock: o.Clock, sessions: sessions, secrets: writer, creator: maker, attempts: tried,

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/internal/shape"
 )
 
 // tenantPass is a pass over a resource that stands for something at SFS: a client or a user.
@@ -47,9 +48,16 @@ func (p *tenantPass) connect(ctx context.Context) (*session, error) {
 	return p.session, nil
 }
 
-// identityKeys are the keys that a Secret of identifiers may have.
-var identityKeys = []string{
-	v1alpha1.KeyClientKey, v1alpha1.KeyEnvClientKey, v1alpha1.KeyUserKey, v1alpha1.KeyEnvUserKey, v1alpha1.KeyBaseURL,
+// envPrefix begins the names that the format env has.
+const envPrefix = "SFS_"
+
+// identifiers are the values of a Secret of identifiers.
+func identifiers(clientKey, userKey, baseURL string) shape.Source {
+	return shape.Source{
+		Values:  map[string]string{v1alpha1.KeyClientKey: clientKey, v1alpha1.KeyUserKey: userKey, v1alpha1.KeyBaseURL: baseURL},
+		Aliases: map[string]string{v1alpha1.KeyEnvClientKey: v1alpha1.KeyClientKey, v1alpha1.KeyEnvUserKey: v1alpha1.KeyUserKey},
+		URLKey:  v1alpha1.KeyBaseURL, EnvPrefix: envPrefix,
+	}
 }
 
 // baseURL is where the tokens of a platform are good for, as it stands in the Secrets.

@@ -327,7 +327,7 @@ func TestAnEditedListOfPreviousTokensCostsNoToken(t *testing.T) {
 	}
 }
 
-// What somebody adds to a Secret that lists nothing is theirs: the operator neither acts on it nor tries to remove it.
+// What somebody adds to a Secret that lists nothing is theirs: the operator does not act on it, and empties the annotation once.
 func TestAListOfPreviousTokensThatIsNotTheOperatorsIsIgnored(t *testing.T) {
 	past := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 	for name, edit := range map[string]func(*corev1.Secret){
@@ -349,14 +349,14 @@ func TestAListOfPreviousTokensThatIsNotTheOperatorsIsIgnored(t *testing.T) {
 			w.settle()
 			w.sim.ResetCalls()
 			update(w, w.secret("shop-sfs-token"), edit)
-			edited := w.secret("shop-sfs-token").ResourceVersion
 			w.settle()
+			rested := w.secret("shop-sfs-token").ResourceVersion
 			w.restart()
 			w.run(time.Minute)
 			w.wantReady(c)
 			w.tokenOf(c)
-			if n := len(w.sim.Calls()); n != 0 || w.secret("shop-sfs-token").ResourceVersion != edited {
-				t.Errorf("%d calls, or the Secret was written: %v", n, w.sim.Calls())
+			if n := len(w.sim.Calls()); n != 0 || w.secret("shop-sfs-token").ResourceVersion != rested {
+				t.Errorf("%d calls, or the Secret is written again and again: %v", n, w.sim.Calls())
 			}
 			annotate(w, c, v1alpha1.RenewRequestedAtAnnotation, "now")
 			w.run(6 * time.Minute)
@@ -434,13 +434,78 @@ func asCached(s *corev1.Secret) *corev1.Secret {
 	return s
 }
 
-func TestOfADamagedSecretOnlyTheOperatorsTokenIsRevoked(t *testing.T) {
+func TestADamagedSecretIsRepairedWithTheTokenThatItHad(t *testing.T) {
+	for name, test := range map[string]struct {
+		edit func(*corev1.Secret)
+		lost bool // nobody knows the token any more, once the operator is another one
+	}{
+		"the clientKey was edited":        {edit: func(s *corev1.Secret) { s.Data[v1alpha1.KeyClientKey] = []byte("x") }},
+		"a time was edited":               {edit: func(s *corev1.Secret) { s.Data[v1alpha1.KeyExpiresAt] = []byte("x") }},
+		"the labels are gone":             {edit: func(s *corev1.Secret) { s.Labels = nil }},
+		"all is copied from somewhere":    {edit: func(s *corev1.Secret) { s.Annotations[v1alpha1.ContentHashAnnotation] = "x" }},
+		"the token was edited":            {edit: func(s *corev1.Secret) { s.Data[v1alpha1.KeyToken] = []byte("x") }, lost: true},
+		"the time that counts was edited": {edit: func(s *corev1.Secret) { s.Annotations[v1alpha1.ExpiresAtAnnotation] = "2100-01-01T00:00:00Z" }, lost: true},
+		"the annotations are gone":        {edit: func(s *corev1.Secret) { s.Annotations = nil }, lost: true},
+	} {
+		for _, restarted := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, restarted %t", name, restarted), func(t *testing.T) {
+				w := newWorld(t)
+				c := w.newSfsClient("shop", onRotate)
+				w.settle()
+				w.run(repairPause)
+				first := w.valueOf(c)
+				w.sim.ResetCalls()
+				update(w, w.secret("shop-sfs-token"), test.edit)
+				if restarted {
+					w.restart()
+				}
+				w.run(6 * time.Minute)
+				w.wantReady(c)
+				w.tokenOf(c)
+				lost := test.lost && restarted
+				if (w.valueOf(c) != first) != lost {
+					t.Errorf("it holds another token: %t", w.valueOf(c) != first)
+				}
+				if n := len(w.sim.Calls()); n != 0 && !lost || w.sim.CountCalls("token", "revoke") != 0 {
+					t.Errorf("%d calls: %v", n, w.sim.Calls())
+				}
+				if n := w.recorder.count("shop", "SecretRepaired"); n != 1 {
+					t.Errorf("%d events, want 1: %v", n, w.recorder.all())
+				}
+			})
+		}
+	}
+}
+
+func TestADeletedTokenSecretComesBackWithTheSameToken(t *testing.T) {
+	w := newWorld(t)
+	c := w.newSfsClient("shop")
+	w.settle()
+	first := w.valueOf(c)
+	w.sim.ResetCalls()
+	w.delete(w.secret("shop-sfs-token"))
+	w.run(time.Second)
+	w.wantReady(c)
+	if w.tokenOf(c); w.valueOf(c) != first || len(w.sim.Calls()) != 0 {
+		t.Errorf("want the same token without a call, have %v", w.sim.Calls())
+	}
+	// Another process does not know it.
+	w.run(repairPause)
+	w.delete(w.secret("shop-sfs-token"))
+	w.restart()
+	w.run(time.Second)
+	w.wantReady(c)
+	if w.tokenOf(c); w.valueOf(c) == first || w.sim.CountCalls("token", "create") != 2 {
+		t.Errorf("want another token (and one of the platform), have %v", w.sim.Calls())
+	}
+}
+
+func TestTheTokenOfADamagedSecretIsRevokedWhenItIsReplaced(t *testing.T) {
 	for name, test := range map[string]struct {
 		edit    func(*corev1.Secret)
 		revoked bool
 	}{
 		"the clientKey was edited": {func(s *corev1.Secret) { s.Data[v1alpha1.KeyClientKey] = []byte("x") }, true},
-		"the times were edited":    {func(s *corev1.Secret) { s.Data[v1alpha1.KeyExpiresAt] = []byte("x") }, true},
 		"the token was edited":     {func(s *corev1.Secret) { s.Data[v1alpha1.KeyToken] = []byte("x") }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -450,6 +515,8 @@ func TestOfADamagedSecretOnlyTheOperatorsTokenIsRevoked(t *testing.T) {
 			first := w.valueOf(c)
 			w.sim.ResetCalls()
 			update(w, w.secret("shop-sfs-token"), test.edit)
+			annotate(w, c, v1alpha1.RenewRequestedAtAnnotation, "now")
+			w.restart() // which has another token minted, the first one being asked for
 			w.run(6 * time.Minute)
 			w.wantReady(c)
 			if w.valueOf(c) == first || w.isAlive(first) == test.revoked {
@@ -567,19 +634,61 @@ func TestTheEndRevokesWhatWaitsToo(t *testing.T) {
 	}
 }
 
-func TestATokenIsRevokedAlsoWhenItsSecretMoves(t *testing.T) {
+func TestATokenThatMovesWithItsSecretIsTheSame(t *testing.T) {
+	for _, restarted := range []bool{false, true} {
+		w := newWorld(t)
+		c := w.newSfsClient("shop", onRotate)
+		w.settle()
+		annotate(w, c, v1alpha1.RenewRequestedAtAnnotation, "now") // so that one waits for its revocation
+		w.settle()
+		held := w.valueOf(c)
+		w.sim.ResetCalls()
+		if restarted {
+			w.restart()
+		}
+		update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Token.Secret.Name = "live" })
+		w.settle()
+		w.wantWaiting(c, 1)
+		w.run(6 * time.Minute)
+		w.wantReady(c)
+		w.wantWaiting(c, 0)
+		if w.valueOf(c) != held || string(w.secret("shop-sfs-token").Data[v1alpha1.KeyToken]) != held {
+			t.Error("the new Secret, or for its time the former one, does not hold the token")
+		}
+		if w.sim.CountCalls("token", "create") > 1 || w.sim.LiveTokens(c.Status.ClientKey) != 1 {
+			t.Errorf("want the platform's token at most, and one living: %v", w.sim.Calls())
+		}
+	}
+}
+
+// A former Secret must not hold a dead token as long as it is there.
+func TestAFormerSecretIsKeptFresh(t *testing.T) {
 	w := newWorld(t)
-	c := w.newSfsClient("shop", onRotate)
+	c := w.newSfsClient("shop", func(c *v1alpha1.SfsClient) { c.Spec.Token.RenewBefore = &metav1.Duration{Duration: 3 * time.Minute} })
+	w.settle()
+	w.run(24 * time.Minute)
+	update(w, c, renamed)
 	w.settle()
 	first := w.valueOf(c)
-	update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Token.Secret.Name = "live" })
-	w.settle()
-	w.wantWaiting(c, 1)
-	w.run(6 * time.Minute)
-	if w.isAlive(first) || w.secret("shop-sfs-token") != nil {
-		t.Error("the token of the former Secret lives, or the Secret is still there")
+	end := w.clock.Now().Add(formerGracePeriod)
+	for ; w.clock.Now().Before(end.Add(-time.Second)); w.run(10 * time.Second) {
+		s := w.secret("shop-sfs-token")
+		if s == nil {
+			t.Fatal("it was removed too early")
+		}
+		if info, _ := w.sim.TokenState(string(s.Data[v1alpha1.KeyToken])); !info.Alive || info.Expires.Sub(w.clock.Now()) < 2*time.Minute {
+			t.Fatalf("its token expires at %s, now it is %s", info.Expires, w.clock.Now())
+		}
 	}
+	if w.valueOf(c) == first {
+		t.Error("the token was not renewed meanwhile, so this test shows nothing")
+	}
+	w.run(time.Minute)
 	w.wantReady(c)
+	w.wantSwept()
+	if len(c.Status.FormerSecrets) != 0 {
+		t.Errorf("status still tells of %v", c.Status.FormerSecrets)
+	}
 }
 
 func TestARequestReplacesAndThenRevokesTheToken(t *testing.T) {

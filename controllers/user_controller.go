@@ -96,7 +96,7 @@ func (r *UserReconciler) reconcile(ctx context.Context, p *userPass) error {
 	if err := errors.Join(failed...); err != nil {
 		return firstUnsettled(failed)
 	}
-	return p.sweep(ctx, r.secrets, p.user.SecretName())
+	return p.sweep(ctx, r.secrets, &p.user.Status.FormerSecrets, p.leave, p.user.SecretName())
 }
 
 // identify makes sure that the client is there and that the user has a userKey.
@@ -110,7 +110,10 @@ func (r *UserReconciler) identify(ctx context.Context, p *userPass) (err error) 
 	if err := mayServe(ctx, r.client, p.platform, p.owner); err != nil {
 		return err
 	}
-	if err := p.ensureFinalizers(ctx, map[string]bool{v1alpha1.RetireFinalizer: p.user.Spec.DeletionPolicy == v1alpha1.DeletionPolicyRetire}); err != nil {
+	if err := p.ensureFinalizers(ctx, map[string]bool{
+		v1alpha1.RetireFinalizer:         p.user.Spec.DeletionPolicy == v1alpha1.DeletionPolicyRetire,
+		v1alpha1.ReleaseSecretsFinalizer: unowned(p.user.Spec.Secret) || len(p.user.Status.FormerSecrets) > 0,
+	}); err != nil {
 		return p.later(err)
 	}
 	if err := r.bind(ctx, p); err != nil {
@@ -172,7 +175,7 @@ func (r *UserReconciler) watches() []watched {
 	return []watched{
 		{&v1alpha1.SfsClientUser{}, itself, specOrAnnotationChanged()},
 		{&v1alpha1.SfsClientUser{}, r.siblingsOf, siblingChanged()},
-		{&corev1.Secret{}, ownerOf(userKind), changedByOthers()},
+		{&corev1.Secret{}, r.ownersOf, changedByOthers()},
 		{&v1alpha1.SfsClient{}, r.usersOfClient, clientKeyChanged()},
 		{&v1alpha1.SfsPlatform{}, r.usersOfPlatform, platformChanged()},
 		{namespaceMetadata(), r.usersInNamespace, labelsChanged()},
@@ -207,4 +210,8 @@ func (r *UserReconciler) usersOfPlatform(ctx context.Context, platform client.Ob
 			client.InNamespace(c.Namespace), client.MatchingFields{clientIndex: c.Name})...)
 	}
 	return requests
+}
+
+func (r *UserReconciler) ownersOf(ctx context.Context, secret client.Object) []ctrl.Request {
+	return ownersIn(ctx, r.client, userKind, &v1alpha1.SfsClientUserList{}, secret)
 }

@@ -16,10 +16,24 @@ import (
 
 // finalize retires the user where that is wanted, and lets the SfsClientUser go.
 func (r *UserReconciler) finalize(ctx context.Context, p *userPass) (ctrl.Result, error) {
-	return p.release(ctx, duty{
-		finalizer: v1alpha1.RetireFinalizer, deadline: p.user.DeletionTimestamp.Add(deletionDeadline), missed: notRetired(notInTime),
-		do: func(ctx context.Context) (happening, error) { return r.retire(ctx, p) },
-	})
+	end := p.user.DeletionTimestamp.Add(deletionDeadline)
+	return p.release(ctx,
+		duty{
+			finalizer: v1alpha1.RetireFinalizer, deadline: end, missed: notRetired(notInTime),
+			do: func(ctx context.Context) (happening, error) { return r.retire(ctx, p) },
+		},
+		duty{
+			finalizer: v1alpha1.ReleaseSecretsFinalizer, deadline: end, missed: secretsLeft(),
+			do: func(ctx context.Context) (happening, error) {
+				return happening{}, p.later(p.releaseSecrets(ctx, r.secrets, p.leave))
+			},
+		},
+	)
+}
+
+// leave says how the Secrets of former names are given up.
+func (p *userPass) leave(*published) (policy v1alpha1.SecretDeletionPolicy, atOnce bool) {
+	return p.user.Spec.Secret.DeletionPolicy, false
 }
 
 // retire changes the customKey of the user, so that it is not found by it again.

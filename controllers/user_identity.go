@@ -307,12 +307,6 @@ func userDifferences(u *v1alpha1.SfsClientUser, found sendforsign.User) []differ
 
 // publishIdentity writes the Secret of identifiers.
 func (r *UserReconciler) publishIdentity(ctx context.Context, p *userPass) error {
-	userKey, clientKey := []byte(p.user.Status.UserKey), []byte(p.user.Status.ClientKey)
-	return publish(ctx, p.pass, r.secrets, publication{name: p.user.SecretName(), data: map[string][]byte{
-		v1alpha1.KeyUserKey:      userKey,
-		v1alpha1.KeyEnvUserKey:   userKey,
-		v1alpha1.KeyClientKey:    clientKey,
-		v1alpha1.KeyEnvClientKey: clientKey,
-		v1alpha1.KeyBaseURL:      []byte(baseURL(p.platform)),
-	}}, &p.user.Status.SecretRef)
+	values := identifiers(p.user.Status.ClientKey, p.user.Status.UserKey, baseURL(p.platform))
+	return publish(ctx, p.pass, r.secrets, p.user.SecretName(), p.user.Spec.Secret, values, &p.user.Status.SecretRef)
 }

@@ -36,7 +36,8 @@ const (
 	clientIndex      = "spec.clientRef.name"
 	credentialsIndex = "credentials" // names of the Secrets, of the present pair and the next
 
-	ownerIndex = "owner" // of a Secret: the UID of its resource, from its label
+	secretIndex = "secret" // of a resource: the names of its Secrets
+	ownerIndex  = "owner"  // of a Secret: the UID of its resource, from its label
 
 	// These serve to find rivals, also at the API server: the CRD lets it select by them.
 	clientKeyIndex   = "status.clientKey"
@@ -65,6 +66,13 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		{&v1alpha1.SfsClient{}, namedCustomIndex, func(o client.Object) []string { return present(o.(*v1alpha1.SfsClient).Spec.CustomKey) }},
 		{&v1alpha1.SfsClientUser{}, clientIndex, func(o client.Object) []string {
 			return []string{o.(*v1alpha1.SfsClientUser).Spec.ClientRef.Name}
+		}},
+		{&v1alpha1.SfsClient{}, secretIndex, func(o client.Object) []string {
+			c := o.(*v1alpha1.SfsClient)
+			return []string{c.SecretName(), c.TokenSecretName()}
+		}},
+		{&v1alpha1.SfsClientUser{}, secretIndex, func(o client.Object) []string {
+			return []string{o.(*v1alpha1.SfsClientUser).SecretName()}
 		}},
 		{&corev1.Secret{}, ownerIndex, func(o client.Object) []string { return present(o.GetLabels()[v1alpha1.OwnerLabel]) }},
 		{&v1alpha1.SfsPlatform{}, credentialsIndex, func(o client.Object) []string {
@@ -122,15 +130,14 @@ func itself(_ context.Context, o client.Object) []ctrl.Request {
 	return []ctrl.Request{{NamespacedName: client.ObjectKeyFromObject(o)}}
 }
 
-// ownerOf returns the resource of a kind that controls an object.
-func ownerOf(kind string) handler.MapFunc {
-	return func(_ context.Context, o client.Object) []ctrl.Request {
-		owner := metav1.GetControllerOf(o)
-		if owner == nil || owner.Kind != kind || owner.APIVersion != v1alpha1.GroupVersion.String() {
-			return nil
-		}
-		return []ctrl.Request{{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: owner.Name}}}
+// ownersIn returns the resources of a kind that a Secret belongs to, or would if it were not another's.
+func ownersIn(ctx context.Context, c client.Reader, kind string, list client.ObjectList, o client.Object) []ctrl.Request {
+	named := requestsFor(ctx, c, list, client.InNamespace(o.GetNamespace()), client.MatchingFields{secretIndex: o.GetName()})
+	owner := metav1.GetControllerOf(o)
+	if owner != nil && owner.Kind == kind && owner.APIVersion == v1alpha1.GroupVersion.String() {
+		named = append(named, ctrl.Request{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: owner.Name}})
 	}
+	return named
 }
 
 // requestsFor lists what has to be looked at. It reads the cache, so it fails only before the cache has begun; then the
@@ -191,17 +198,7 @@ func isUntouched(o client.Object) bool {
 	if !ok {
 		return false
 	}
-	have := seen(secret, ref{}, "")
-	keys := have.tokenKeys()
-	if _, isToken := secret.Annotations[v1alpha1.IssuedAtAnnotation]; !isToken {
-		keys = nil
-		for _, key := range identityKeys {
-			if _, has := secret.Data[key]; has {
-				keys = append(keys, key)
-			}
-		}
-	}
-	return have.intact(keys)
+	return seen(secret, ref{}, "").intact()
 }
 
 // platformChanged lets through what may let a client go on, or makes it say something else.

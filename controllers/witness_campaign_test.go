@@ -52,6 +52,10 @@ func (x *witness) saw(d delivery) {
 	}
 }
 
+var defaultTokenKeys = []string{
+	v1alpha1.KeyToken, v1alpha1.KeyTokenType, v1alpha1.KeyExpiresAt, v1alpha1.KeyIssuedAt, v1alpha1.KeyClientKey, v1alpha1.KeyBaseURL,
+}
+
 // sawSecret looks at what the operator wrote: each of its writes counts the revision.
 func (x *witness) sawSecret(before, s *corev1.Secret) {
 	revision := s.Annotations[v1alpha1.RevisionAnnotation]
@@ -69,7 +73,7 @@ func (x *witness) sawSecret(before, s *corev1.Secret) {
 	if _, holds := s.Data[v1alpha1.KeyToken]; !holds && s.Annotations[v1alpha1.TokenHashAnnotation] == withdrawnHash {
 		return // nobody wants it any more
 	}
-	for _, key := range tokenKeys {
+	for _, key := range defaultTokenKeys {
 		if len(s.Data[key]) == 0 {
 			x.w.t.Errorf("Secret %s was published without %s", s.Name, key)
 			return

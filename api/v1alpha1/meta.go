@@ -38,11 +38,10 @@ const InUseFinalizer = "sendforsign.com/in-use"
 
 // Labels and annotations that the operator sets on the Secrets which it writes.
 const (
-	// ManagedByLabel has the value ManagedByValue on each Secret of the operator. The operator watches only Secrets
-	// that have it.
+	// ManagedByLabel has the value ManagedByValue on each Secret that the operator has made.
 	ManagedByLabel = "app.kubernetes.io/managed-by"
 	ManagedByValue = "sfs-operator"
-	// OwnerLabel is the UID of the resource that a Secret belongs to.
+	// OwnerLabel is the UID of the resource that a Secret belongs to. The operator watches only Secrets that have it.
 	OwnerLabel = "sendforsign.com/owner-uid"
 	// OwnerNameAnnotation is the kind and the name of that resource: <kind>/<name>. A Secret that was retained goes to the
 	// next resource of this kind and name.
@@ -54,13 +53,17 @@ const (
 	ShapeAnnotation = "sendforsign.com/shape"
 	// TokenKeyAnnotation is the key under which the bare token stands. Absent where there is none.
 	TokenKeyAnnotation = "sendforsign.com/token-key"
-	// SupersededAtAnnotation is since when the resource names another Secret (RFC 3339, UTC).
-	SupersededAtAnnotation = "sendforsign.com/superseded-at"
+	// TokenTypeAnnotation is the type of the token, which a shape may leave out of the Secret.
+	TokenTypeAnnotation = "sendforsign.com/token-type"
+	// TokenOfAnnotation is a digest of the client and the API that the token is for.
+	TokenOfAnnotation = "sendforsign.com/token-of"
+	// CreationPolicyAnnotation is Merge on a Secret that somebody else has made.
+	CreationPolicyAnnotation = "sendforsign.com/creation-policy"
 	// ContentHashAnnotation is a digest of the values which the operator wrote: where it no longer fits the data,
 	// somebody has edited them.
 	ContentHashAnnotation = "sendforsign.com/content-hash"
-	// TokenHashAnnotation is a digest of the token and its type alone: with it a token is known to be the operator's where
-	// something beside it has been edited.
+	// TokenHashAnnotation is a digest of the token with all that is known of it: with it a token is known to be the
+	// operator's where something beside it has been edited.
 	TokenHashAnnotation = "sendforsign.com/token-hash"
 	// RevisionAnnotation counts the writes of a Secret by the operator.
 	RevisionAnnotation = "sendforsign.com/revision"

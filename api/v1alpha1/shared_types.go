@@ -167,6 +167,18 @@ type SecretReference struct {
 	Name string `json:"name,omitempty"`
 }
 
+// FormerSecret is a Secret of a name that the spec had before.
+type FormerSecret struct {
+	// name of the Secret.
+	// +required
+	Name string `json:"name,omitempty"`
+
+	// removalTime is when it is removed: ten minutes after the spec named another one. Until then it is kept as fresh as
+	// that one.
+	// +required
+	RemovalTime metav1.Time `json:"removalTime,omitzero"`
+}
+
 // CreateIntent is written before a create request is sent to SFS and cleared when its outcome is known, so that a
 // crash or a lost answer never leads to a second create.
 type CreateIntent struct {

@@ -138,6 +138,12 @@ type SfsClientUserStatus struct {
 	// +optional
 	SecretRef *SecretReference `json:"secretRef,omitempty"`
 
+	// formerSecrets are Secrets of names that the spec had before, until they are removed.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	FormerSecrets []FormerSecret `json:"formerSecrets,omitempty"`
+
 	// pendingChanges is what the operator would change at SFS but does not: because of managementPolicy Observe or
 	// driftPolicy Report, or since somebody else keeps changing it back.
 	// +optional

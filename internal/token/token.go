@@ -107,15 +107,15 @@ func (t Token) Usable(now time.Time) bool {
 	return t.Expires.Sub(now) >= MinRemaining(t.Life())
 }
 
-// Reason says why a token is minted.
+// Reason says why a token is published anew: another one, unless only what is known of it was lost.
 type Reason string
 
 const (
-	// NotDue: nothing is minted.
+	// NotDue: nothing is done.
 	NotDue Reason = ""
 	// Missing: there is no token.
 	Missing Reason = "Missing"
-	// Damaged: what was published is no longer what was written, and the value is not known anywhere else.
+	// Damaged: what was published is no longer what was written.
 	Damaged Reason = "Damaged"
 	// Foreign: the token was made for another identity or another API.
 	Foreign Reason = "Foreign"
@@ -127,6 +127,8 @@ const (
 	Rejected Reason = "Rejected"
 	// Due: the time of renewal has come.
 	Due Reason = "Due"
+	// Reshaped: what was published is to be shown in another form. The same token serves, if its value is known.
+	Reshaped Reason = "Reshaped"
 	// FromFuture: the token claims to have been issued later than now, so the clock that stamped it was wrong and its
 	// expiry can not be believed.
 	FromFuture Reason = "FromFuture"
@@ -137,10 +139,10 @@ type Observed struct {
 	// Token is nil where none is published.
 	Token *Token
 	// The facts behind the reasons of the same names.
-	Damaged, Foreign, RevokeRequested, Requested, Rejected bool
+	Damaged, Foreign, RevokeRequested, Requested, Rejected, Reshaped bool
 }
 
-// Decide says whether and why a token must be minted now.
+// Decide says whether and why a token must be published now.
 func Decide(o Observed, p Policy, now time.Time) Reason {
 	switch {
 	case o.Token == nil:
@@ -159,6 +161,8 @@ func Decide(o Observed, p Policy, now time.Time) Reason {
 		return FromFuture
 	case !now.Before(p.RenewalTime(*o.Token)):
 		return Due
+	case o.Reshaped:
+		return Reshaped
 	}
 	return NotDue
 }

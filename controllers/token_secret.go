@@ -1,0 +1,257 @@
+// Copyright The sfs-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/internal/shape"
+	"github.com/sendforsign/sfs-operator/internal/token"
+	"github.com/sendforsign/sfs-operator/sendforsign"
+)
+
+// preciseTime is RFC 3339 with milliseconds. Whole seconds would make a token of a few seconds look so old when it is new
+// that it is due at once, for ever.
+const preciseTime = "2006-01-02T15:04:05.000Z07:00"
+
+// mintedToken is a client token that SFS gave, with all that stands beside it in its Secret.
+type mintedToken struct {
+	value     sendforsign.Secret
+	tokenType string
+	of        string // what it is for; see tokenOf
+	clientKey string
+	baseURL   string
+	asked     requests // what users had asked for when it was minted
+	token     token.Token
+	previous  previousTokens
+}
+
+// hash is a digest of the token and of all that is known of it.
+func (m mintedToken) hash() string {
+	facts := map[string][]byte{
+		"value": []byte(m.value.Reveal()), "type": []byte(m.tokenType), "of": []byte(m.of),
+		"issued": []byte(m.token.Issued.Format(preciseTime)), "expires": []byte(m.token.Expires.Format(preciseTime)),
+		"renew": []byte(m.asked.renew), "revoke": []byte(m.asked.revoke), "platform revoke": []byte(m.asked.platformRevoke),
+	}
+	return contentHash(facts, slices.Collect(maps.Keys(facts)))
+}
+
+// keptToken is the last token of a client that this process has minted. It is kept in memory so that it need not be minted
+// again where its Secret can not be written, or is deleted.
+type keptToken struct {
+	mintedToken
+	published bool
+}
+
+type keptTokens struct{ *memory[keptToken] }
+
+// published notes that the token stands in its Secret.
+func (k keptTokens) published(r ref) {
+	if m, ok := k.get(r); ok && !m.published {
+		k.put(r, keptToken{m.mintedToken, true})
+	}
+}
+
+// requests are the values of the annotations by which users ask for another token: on the SfsClient, and on its
+// SfsPlatform. Each value counts once.
+type requests struct{ renew, revoke, platformRevoke string }
+
+func (p *clientPass) requests() requests {
+	asked := requests{
+		renew:  p.client.Annotations[v1alpha1.RenewRequestedAtAnnotation],
+		revoke: p.client.Annotations[v1alpha1.RevokeRequestedAtAnnotation],
+	}
+	if p.platform != nil {
+		asked.platformRevoke = p.platform.Annotations[v1alpha1.RevokeRequestedAtAnnotation]
+	}
+	return asked
+}
+
+// handled are the requests that were there when the token in a Secret was made.
+func handled(annotations map[string]string) requests {
+	return requests{
+		renew:          annotations[v1alpha1.RenewHandledAnnotation],
+		revoke:         annotations[v1alpha1.RevokeHandledAnnotation],
+		platformRevoke: annotations[v1alpha1.PlatformRevokeHandledAnnotation],
+	}
+}
+
+func (r requests) wantRenewal(done requests) bool { return isNew(r.renew, done.renew) }
+
+func (r requests) wantRevocation(done requests) bool {
+	return isNew(r.revoke, done.revoke) || isNew(r.platformRevoke, done.platformRevoke)
+}
+
+func isNew(asked, done string) bool { return asked != "" && asked != done }
+
+// tokenAnnotations: a rotation restarts nobody and is no change of state for Argo CD.
+var tokenAnnotations = map[string]string{
+	"reloader.stakater.com/ignore":               "true",
+	"argocd.argoproj.io/ignore-resource-updates": "true",
+}
+
+// chooseForm decides on the form of the token Secret. Where the spec asks for one that can not be, the last one goes on: a
+// token must not die of a mistake in a template.
+func (p *clientPass) chooseForm(have *published) error {
+	p.tokenForm = formOf(p.client.Spec.Token.Secret, tokenAnnotations)
+	at := p.now.UTC().Truncate(time.Second)
+	_, err := p.tokenForm.render(mintedToken{
+		value: "token", tokenType: "Bearer", clientKey: p.client.Status.ClientKey, baseURL: v1alpha1.DefaultBaseURL,
+		token: token.Token{Issued: at, Expires: at.Add(time.Hour)},
+	}.shown())
+	if err == nil {
+		return nil
+	}
+	p.misshapen = templateError("spec.token.secret", err)
+	if have == nil || !have.ours {
+		return p.misshapen
+	}
+	p.tokenForm.shape = have.annotations[v1alpha1.ShapeAnnotation]
+	return nil
+}
+
+// shown are the values of a token Secret.
+func (m mintedToken) shown() shape.Source {
+	return shape.Source{
+		Values: map[string]string{
+			v1alpha1.KeyToken:     m.value.Reveal(),
+			v1alpha1.KeyTokenType: m.tokenType,
+			v1alpha1.KeyIssuedAt:  m.token.Issued.Format(time.RFC3339),
+			v1alpha1.KeyExpiresAt: m.token.Expires.Format(time.RFC3339),
+			v1alpha1.KeyClientKey: m.clientKey,
+			v1alpha1.KeyBaseURL:   m.baseURL,
+		},
+		TokenKey: v1alpha1.KeyToken, URLKey: v1alpha1.KeyBaseURL, EnvPrefix: envPrefix,
+	}
+}
+
+func tokenSecret(name string, as form, m mintedToken) (publication, error) {
+	data, err := as.render(m.shown())
+	if err != nil {
+		return publication{}, templateError("spec.token.secret", err)
+	}
+	want := publication{name: name, form: as, data: data, annotations: map[string]string{
+		v1alpha1.IssuedAtAnnotation:  m.token.Issued.Format(preciseTime),
+		v1alpha1.ExpiresAtAnnotation: m.token.Expires.Format(preciseTime),
+		v1alpha1.TokenTypeAnnotation: m.tokenType,
+		v1alpha1.TokenOfAnnotation:   m.of,
+		v1alpha1.TokenHashAnnotation: m.hash(),
+		v1alpha1.RevisionAnnotation:  strconv.FormatInt(m.token.Revision, 10),
+	}}
+	for name, value := range map[string]string{
+		v1alpha1.TokenKeyAnnotation:              decodeShape(as.shape).TokenAt(m.shown()),
+		v1alpha1.RenewHandledAnnotation:          m.asked.renew,
+		v1alpha1.RevokeHandledAnnotation:         m.asked.revoke,
+		v1alpha1.PlatformRevokeHandledAnnotation: m.asked.platformRevoke,
+	} {
+		if value != "" {
+			want.annotations[name] = value
+		}
+	}
+	want.keepPrevious(m.previous)
+	return want, nil
+}
+
+// keepPrevious puts the tokens that wait for their revocation into a publication.
+func (p *publication) keepPrevious(list previousTokens) {
+	if len(list) > 0 {
+		p.data[v1alpha1.KeyPreviousTokens] = list.encode()
+		p.annotations[v1alpha1.RevokePreviousAtAnnotation] = list.next().Format(preciseTime)
+	}
+}
+
+// withdrawnHash is no digest of any token, also where somebody else holds on to its keys.
+const withdrawnHash = "withdrawn"
+
+// withdrawnSecret is the Secret of a token that is about to be revoked and is no longer published.
+func withdrawnSecret(name string, as form, m mintedToken) publication {
+	want := publication{name: name, form: as, data: map[string][]byte{}, annotations: map[string]string{
+		v1alpha1.IssuedAtAnnotation:  m.token.Issued.Format(preciseTime),
+		v1alpha1.ExpiresAtAnnotation: m.token.Expires.Format(preciseTime),
+		v1alpha1.TokenHashAnnotation: withdrawnHash,
+		v1alpha1.RevisionAnnotation:  strconv.FormatInt(m.token.Revision, 10),
+	}}
+	want.keepPrevious(m.previous)
+	return want
+}
+
+// held returns the token that a Secret tells of, which was read with its values. ok says whether its value is known, and is
+// the one that the operator wrote there.
+func (r *ClientReconciler) held(p *clientPass, secret *corev1.Secret, have *published, known token.Token) (m mintedToken, ok bool) {
+	m = mintedToken{
+		tokenType: have.annotations[v1alpha1.TokenTypeAnnotation],
+		of:        have.annotations[v1alpha1.TokenOfAnnotation],
+		clientKey: p.client.Status.ClientKey,
+		asked:     handled(have.annotations),
+		token:     known,
+		previous:  parsePrevious(secret.Data[v1alpha1.KeyPreviousTokens]),
+	}
+	if p.platform != nil {
+		m.baseURL = baseURL(p.platform)
+	}
+	for _, value := range valuesIn(secret, p.tokenForm) {
+		if m.value = value; m.hash() == have.annotations[v1alpha1.TokenHashAnnotation] {
+			ok = true
+			break
+		}
+	}
+	if kept, known := r.tokens.get(p.ref); !ok && known && kept.hash() == have.annotations[v1alpha1.TokenHashAnnotation] {
+		m.value, ok = kept.value, true
+	}
+	// The token is not one of those before it, whatever somebody has made of their list.
+	m.previous = slices.DeleteFunc(m.previous, func(t previousToken) bool { return t.value == m.value })
+	return m, ok
+}
+
+// valuesIn are what may be the token in a Secret: under the key that the Secret names, and where it would stand by the spec.
+func valuesIn(secret *corev1.Secret, as form) []sendforsign.Secret {
+	var values []sendforsign.Secret
+	for _, key := range []string{
+		secret.Annotations[v1alpha1.TokenKeyAnnotation], decodeShape(as.shape).TokenAt(mintedToken{}.shown()), v1alpha1.KeyToken,
+	} {
+		if value := sendforsign.Secret(secret.Data[key]); key != "" && value != "" && !slices.Contains(values, value) {
+			values = append(values, value)
+		}
+	}
+	return values
+}
+
+// knowsValue says whether the published token can be written again: it stands in the Secret, or in memory.
+func (r *ClientReconciler) knowsValue(p *clientPass, have *published) bool {
+	kept, known := r.tokens.get(p.ref)
+	return have.annotations[v1alpha1.TokenKeyAnnotation] != "" || known && kept.hash() == have.annotations[v1alpha1.TokenHashAnnotation]
+}
+
+// refreshFormer has the token Secrets of former names hold the present token, as long as they are there.
+func (r *ClientReconciler) refreshFormer(ctx context.Context, p *clientPass, have *published, current token.Token) error {
+	for _, f := range p.client.Status.FormerSecrets {
+		former, err := r.secrets.observe(ctx, p.ref, p.client.UID, f.Name)
+		if err != nil {
+			return err
+		}
+		if former == nil || !former.ours || former.annotations[v1alpha1.IssuedAtAnnotation] == "" ||
+			former.annotations[v1alpha1.IssuedAtAnnotation] == current.Issued.Format(preciseTime) {
+			continue
+		}
+		m, ok, err := r.tokenAtHand(ctx, p, have, token.Reshaped)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			continue // the next one
+		}
+		m.token.Revision, m.previous = former.revision+1, nil
+		if err := p.wrote(ctx, f.Name, r.publishToken(ctx, p, former, f.Name, formIn(former), m)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

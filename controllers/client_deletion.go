@@ -106,6 +106,7 @@ func (r *ClientReconciler) revokeToken(ctx context.Context, p *clientPass, name 
 		return inVain(err, notRevoked)
 	}
 	outcome := revoked()
+	r.tokens.drop(p.ref)
 	err = p.try(ctx, step{name: "revoke", session: session, class: classRenewal}, func() error {
 		for _, value := range values {
 			refusal, err := session.revoke(ctx, p.ref, value)

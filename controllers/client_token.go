@@ -203,7 +203,8 @@ func (r *ClientReconciler) publishToken(ctx context.Context, p *clientPass, have
 // one where only its Secret is missing, damaged or of another shape.
 func (r *ClientReconciler) tokenAtHand(ctx context.Context, p *clientPass, have *published, why token.Reason) (m mintedToken, ok bool, err error) {
 	serves := func(m mintedToken) bool {
-		return m.of == tokenOf(p.client.Status.ClientKey, baseURL(p.platform)) && m.asked == p.requests() && m.isFresh(p)
+		return m.token.Owner == string(p.client.UID) && m.of == tokenOf(p.client.Status.ClientKey, baseURL(p.platform)) &&
+			m.asked == p.requests() && m.isFresh(p)
 	}
 	lost := why == token.Missing || why == token.Damaged || why == token.Reshaped
 	if kept, known := r.tokens.get(p.ref); known && serves(kept.mintedToken) && (lost || !kept.published) {

@@ -195,6 +195,8 @@ func (o oracle) excused() (rewrites, mints int) {
 			// collector then takes away, and replace a token that was replaced just before.
 			rewrites++
 			mints++
+		} else if q.stale != nil && o.plan.crashes() {
+			rewrites++ // what the one before it had learned from a resource that is gone, a new process does not know
 		}
 		c := struck[q.at]
 		if q.mode == nil || c == nil {

@@ -146,6 +146,7 @@ type TokenSpec struct {
 	// do not read it through env. Default name: <name>-sfs-token.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="!has(self.keys) || self.keys.all(k, k in ['token', 'tokenType', 'expiresAt', 'issuedAt', 'clientKey', 'baseURL'])",message="keys: the default keys are token, tokenType, expiresAt, issuedAt, clientKey and baseURL"
+	// +kubebuilder:validation:XValidation:rule="self.?keys[?'token'].orValue('token') != '' || has(self.template) && has(self.template.data) || size(self.?formats.orValue([])) > 0",message="keys: where token is left out, formats or template.data must hold it"
 	Secret SecretSpec `json:"secret,omitzero"`
 }
 
@@ -256,6 +257,8 @@ type TokenStatus struct {
 // +kubebuilder:selectablefield:JSONPath=`.status.clientKey`
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 200",message="the name must have at most 200 characters, so that the names of its Secrets fit"
 // +kubebuilder:validation:XValidation:rule="!has(self.spec) || (has(self.spec.secret) && has(self.spec.secret.name) ? self.spec.secret.name : self.metadata.name + '-sfs') != (has(self.spec.token) && has(self.spec.token.secret) && has(self.spec.token.secret.name) ? self.spec.token.secret.name : self.metadata.name + '-sfs-token')",message="spec.secret.name and spec.token.secret.name must differ: one Secret is stable, the other changes with each token"
+// +kubebuilder:validation:XValidation:rule="(self.?spec.?secret.?creationPolicy.orValue('Owner') == 'Merge') == (oldSelf.?spec.?secret.?creationPolicy.orValue('Owner') == 'Merge') || (has(self.spec) && has(self.spec.secret) && has(self.spec.secret.name) ? self.spec.secret.name : self.metadata.name + '-sfs') != (has(oldSelf.spec) && has(oldSelf.spec.secret) && has(oldSelf.spec.secret.name) ? oldSelf.spec.secret.name : self.metadata.name + '-sfs')",message="spec.secret.creationPolicy can be changed to or from Merge only together with spec.secret.name: a Secret of somebody else can not become the operator's"
+// +kubebuilder:validation:XValidation:rule="(self.?spec.?token.?secret.?creationPolicy.orValue('Owner') == 'Merge') == (oldSelf.?spec.?token.?secret.?creationPolicy.orValue('Owner') == 'Merge') || (has(self.spec) && has(self.spec.token) && has(self.spec.token.secret) && has(self.spec.token.secret.name) ? self.spec.token.secret.name : self.metadata.name + '-sfs-token') != (has(oldSelf.spec) && has(oldSelf.spec.token) && has(oldSelf.spec.token.secret) && has(oldSelf.spec.token.secret.name) ? oldSelf.spec.token.secret.name : self.metadata.name + '-sfs-token')",message="spec.token.secret.creationPolicy can be changed to or from Merge only together with spec.token.secret.name: a Secret of somebody else can not become the operator's"
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Secret",type=string,JSONPath=`.status.secretRef.name`

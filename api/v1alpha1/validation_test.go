@@ -58,6 +58,7 @@ func casesOf(t *testing.T, kind string) map[string]validationCase {
 			policyCases(), namingCases("clientKey", anotherClientMessage), clientPolicyCases(),
 			secretNameCases("spec.secret.name"), secretNameCases("spec.token.secret.name"),
 			shapeCases(clientSecret), identifierShapeCases(clientSecret), shapeCases(tokenSecret), tokenShapeCases(),
+			restartCases(),
 		},
 		userKind: {
 			userCases, personCases(), identityStatusCases(), pendingChangesCases(),

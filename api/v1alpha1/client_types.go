@@ -94,6 +94,14 @@ type SfsClientSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!has(self.formats) || self.formats.all(f, f.format in ['json', 'env'])",message="formats: netrc and nginx-header need a token; this Secret has json and env"
 	Secret SecretSpec `json:"secret,omitzero"`
 
+	// rolloutRestartTargets are workloads of the namespace that are restarted when a Secret changes: for applications
+	// that read it only when they start. Absent: none.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	RolloutRestartTargets []RolloutRestartTarget `json:"rolloutRestartTargets,omitempty"`
+
 	// suspend stops all work on this resource, the renewal of its token as well.
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`
@@ -146,8 +154,65 @@ type TokenSpec struct {
 	// do not read it through env. Default name: <name>-sfs-token.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="!has(self.keys) || self.keys.all(k, k in ['token', 'tokenType', 'expiresAt', 'issuedAt', 'clientKey', 'baseURL'])",message="keys: the default keys are token, tokenType, expiresAt, issuedAt, clientKey and baseURL"
+	// +kubebuilder:validation:XValidation:rule="self.?keys[?'token'].orValue('token') != '' || has(self.template) && has(self.template.data) || size(self.?formats.orValue([])) > 0",message="keys: where token is left out, formats or template.data must hold it"
 	Secret SecretSpec `json:"secret,omitzero"`
 }
+
+// RolloutRestartTarget is what is restarted when a Secret changes.
+type RolloutRestartTarget struct {
+	// name of the workload. With selector, only a name for this entry.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="!format.dns1123Subdomain().validate(self).hasValue()",message="name must be a valid name of a workload: lower-case letters, digits, '-' and '.'"
+	Name string `json:"name,omitempty"`
+
+	// kind of the workload: Deployment, StatefulSet, DaemonSet, or Rollout (of Argo Rollouts).
+	// +required
+	Kind RolloutRestartKind `json:"kind,omitempty"`
+
+	// selector of labels: all workloads of the kind that have them, instead of the one called name. It can not be empty.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="has(self.matchLabels) && size(self.matchLabels) > 0 || has(self.matchExpressions) && size(self.matchExpressions) > 0",message="selector must have matchLabels or matchExpressions: without any it would select each workload of the namespace"
+	Selector *metav1.LabelSelector `json:"selector,omitempty"`
+
+	// when: KeysChanged restarts when the Secret of identifiers has changed. TokenChanged also with each token, so
+	// several times an hour: applications that mount its Secret do not need that. Absent: KeysChanged.
+	// +optional
+	When RolloutRestartTrigger `json:"when,omitempty"`
+
+	// minInterval is the shortest time between two restarts, at least 1m: what changes in between is made up for by one
+	// restart after it. Absent: 5m.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m')",message="minInterval must be at least 1m, so that one restart is not cut short by the next"
+	MinInterval *metav1.Duration `json:"minInterval,omitempty"`
+}
+
+// RolloutRestartKind is a kind of workload that can be restarted.
+// +kubebuilder:validation:Enum=Deployment;StatefulSet;DaemonSet;Rollout
+type RolloutRestartKind string
+
+const (
+	// RestartDeployment is that of apps/v1.
+	RestartDeployment RolloutRestartKind = "Deployment"
+	// RestartStatefulSet is that of apps/v1.
+	RestartStatefulSet RolloutRestartKind = "StatefulSet"
+	// RestartDaemonSet is that of apps/v1.
+	RestartDaemonSet RolloutRestartKind = "DaemonSet"
+	// RestartRollout is that of argoproj.io/v1alpha1, which need not be installed.
+	RestartRollout RolloutRestartKind = "Rollout"
+)
+
+// RolloutRestartTrigger says for which changes workloads are restarted.
+// +kubebuilder:validation:Enum=KeysChanged;TokenChanged
+type RolloutRestartTrigger string
+
+const (
+	// RestartWhenKeysChanged: for those of the Secret of identifiers.
+	RestartWhenKeysChanged RolloutRestartTrigger = "KeysChanged"
+	// RestartWhenTokenChanged: for each new token as well.
+	RestartWhenTokenChanged RolloutRestartTrigger = "TokenChanged"
+)
 
 // SfsClientStatus is what the operator last saw.
 type SfsClientStatus struct {
@@ -262,6 +327,8 @@ type TokenStatus struct {
 // +kubebuilder:selectablefield:JSONPath=`.status.clientKey`
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 200",message="the name must have at most 200 characters, so that the names of its Secrets fit"
 // +kubebuilder:validation:XValidation:rule="!has(self.spec) || (has(self.spec.secret) && has(self.spec.secret.name) ? self.spec.secret.name : self.metadata.name + '-sfs') != (has(self.spec.token) && has(self.spec.token.secret) && has(self.spec.token.secret.name) ? self.spec.token.secret.name : self.metadata.name + '-sfs-token')",message="spec.secret.name and spec.token.secret.name must differ: one Secret is stable, the other changes with each token"
+// +kubebuilder:validation:XValidation:rule="(self.?spec.?secret.?creationPolicy.orValue('Owner') == 'Merge') == (oldSelf.?spec.?secret.?creationPolicy.orValue('Owner') == 'Merge') || (has(self.spec) && has(self.spec.secret) && has(self.spec.secret.name) ? self.spec.secret.name : self.metadata.name + '-sfs') != (has(oldSelf.spec) && has(oldSelf.spec.secret) && has(oldSelf.spec.secret.name) ? oldSelf.spec.secret.name : self.metadata.name + '-sfs')",message="spec.secret.creationPolicy can be changed to or from Merge only together with spec.secret.name: a Secret of somebody else can not become the operator's"
+// +kubebuilder:validation:XValidation:rule="(self.?spec.?token.?secret.?creationPolicy.orValue('Owner') == 'Merge') == (oldSelf.?spec.?token.?secret.?creationPolicy.orValue('Owner') == 'Merge') || (has(self.spec) && has(self.spec.token) && has(self.spec.token.secret) && has(self.spec.token.secret.name) ? self.spec.token.secret.name : self.metadata.name + '-sfs-token') != (has(oldSelf.spec) && has(oldSelf.spec.token) && has(oldSelf.spec.token.secret) && has(oldSelf.spec.token.secret.name) ? oldSelf.spec.token.secret.name : self.metadata.name + '-sfs-token')",message="spec.token.secret.creationPolicy can be changed to or from Merge only together with spec.token.secret.name: a Secret of somebody else can not become the operator's"
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Secret",type=string,JSONPath=`.status.secretRef.name`

@@ -13,27 +13,36 @@ const gracePeriodMessage = "previousTokenGracePeriod must be at least 3m, so tha
 
 // enumCases are those of a field that takes one of a few words; the first is the default.
 func enumCases(field string, words ...string) map[string]validationCase {
+	return together(
+		wordCases(field, func(word string) change { return set(field, word) }, words...),
+		map[string]validationCase{
+			field + " may be taken away": {
+				reason: "the default comes back", field: field, before: set(field, words[len(words)-1]), mutate: unset(field),
+			},
+		},
+	)
+}
+
+// wordCases are those of a field that takes one of a few words, with all that a word needs beside it.
+func wordCases(field string, put func(word string) change, words ...string) map[string]validationCase {
 	cases := map[string]validationCase{
 		field + " with another word is refused": {
 			reason: "the message lists those that there are",
-			field:  field, mutate: set(field, "Sometimes"),
+			field:  field, mutate: put("Sometimes"),
 			wantErrors: []string{"Unsupported value", `supported values: "` + strings.Join(words, `", "`) + `"`},
 		},
 		field + " with an empty word is refused": {
 			reason: "absent is how to ask for the default",
-			field:  field, mutate: set(field, ""), wantErrors: []string{"Unsupported value"},
+			field:  field, mutate: put(""), wantErrors: []string{"Unsupported value"},
 		},
-		field + " with a word in small letters is refused": {
+		field + " with a word in other letters is refused": {
 			reason: "words are compared as they are written",
-			field:  field, mutate: set(field, strings.ToLower(words[0])), wantErrors: []string{"Unsupported value"},
-		},
-		field + " may be taken away": {
-			reason: "the default comes back", field: field, before: set(field, words[len(words)-1]), mutate: unset(field),
+			field:  field, mutate: put(strings.ToTitle(words[0])), wantErrors: []string{"Unsupported value"},
 		},
 	}
 	for _, word := range words {
 		cases[field+" "+word+" is accepted"] = validationCase{
-			reason: "it is one of the words", field: field, before: unchanged, mutate: set(field, word),
+			reason: "it is one of the words", field: field, before: unchanged, mutate: put(word),
 		}
 	}
 	return cases

@@ -31,6 +31,8 @@ type schemaNode struct {
 	Maximum              *int64                 `json:"maximum"`
 	MinItems             *int64                 `json:"minItems"`
 	MaxItems             *int64                 `json:"maxItems"`
+	MinProperties        *int64                 `json:"minProperties"`
+	MaxProperties        *int64                 `json:"maxProperties"`
 	Required             []string               `json:"required"`
 	Properties           map[string]*schemaNode `json:"properties"`
 	AdditionalProperties *schemaNode            `json:"additionalProperties"`
@@ -98,7 +100,8 @@ func crdPaths(t *testing.T) []string {
 	return paths
 }
 
-// walk calls visit for a field and all below it. Items of a list have the path of the list and [].
+// walk calls visit for a field and all below it. Items of a list have the path of the list and [], values of a map that of
+// the map and {}.
 func (s *schemaNode) walk(path string, visit func(path string, node *schemaNode)) {
 	visit(path, s)
 	for name, child := range s.Properties {
@@ -124,6 +127,10 @@ func constraintsOf(path string, s *schemaNode) []constraint {
 	add := func(field, format string, args ...any) {
 		found = append(found, constraint{field, fmt.Sprintf(format, args...)})
 	}
+	maxItems := s.MaxItems
+	if s.hasAnItemPerWord() {
+		maxItems = nil
+	}
 	for _, limit := range []struct {
 		value *int64
 		says  string
@@ -133,7 +140,9 @@ func constraintsOf(path string, s *schemaNode) []constraint {
 		{s.Minimum, "should be greater than or equal to %d"},
 		{s.Maximum, "should be less than or equal to %d"},
 		{s.MinItems, "should have at least %d items"},
-		{s.MaxItems, "must have at most %d items"},
+		{maxItems, "must have at most %d items"},
+		{s.MinProperties, "should have at least %d properties"},
+		{s.MaxProperties, "must have at most %d items"}, // so it is said of properties, too
 	} {
 		if limit.value != nil {
 			add(path, limit.says, *limit.value)
@@ -163,7 +172,25 @@ func constraintsOf(path string, s *schemaNode) []constraint {
 	return found
 }
 
+// hasAnItemPerWord says whether a list has room for each word that its key can be: one item more is refused as a
+// duplicate as well, so that no case could show the limit by itself.
+func (s *schemaNode) hasAnItemPerWord() bool {
+	return len(s.ListMapKeys) == 1 && s.MaxItems != nil && int64(len(s.Items.Properties[s.ListMapKeys[0]].Enum)) == *s.MaxItems
+}
+
 var index = regexp.MustCompile(`\[\d+\]`)
+
+// inSchema is the path, as walk has it, of a field that the API server names: items by their index, and values of a map as
+// map.key, or map[key] where a rule in CEL finds the fault.
+func (s *schemaNode) inSchema(field string) string {
+	field = index.ReplaceAllString(field, "[]")
+	s.walk("", func(path string, node *schemaNode) {
+		if rest, below := strings.CutPrefix(field, path); below && node.AdditionalProperties != nil && strings.IndexAny(rest, ".[") == 0 {
+			field = path + "{}"
+		}
+	})
+	return field
+}
 
 // TestEveryRuleHasACase fails when a CRD gets a rule for which nobody has shown what it refuses and what it lets pass.
 func TestEveryRuleHasACase(t *testing.T) {
@@ -172,7 +199,7 @@ func TestEveryRuleHasACase(t *testing.T) {
 		var refused []validationCase
 		accepted := map[string]bool{}
 		for _, c := range casesOf(t, kind) {
-			c.field = index.ReplaceAllString(c.field, "[]")
+			c.field = schema.inSchema(c.field)
 			if len(c.wantErrors) > 0 {
 				refused = append(refused, c)
 			} else {
@@ -212,12 +239,17 @@ func TestEveryRuleHasACase(t *testing.T) {
 // What is not found can not be missed by the test above.
 func TestConstraintsAreFound(t *testing.T) {
 	t.Parallel()
-	one := int64(1)
+	one, two := int64(1), int64(2)
 	node := &schemaNode{
-		MinLength: &one, Enum: []any{"a"}, Pattern: "^a$", Format: "byte", ListType: "set", Required: []string{"b"},
+		MinLength: &one, MinItems: &one, MaxItems: &two, MinProperties: &one, MaxProperties: &two,
+		Enum: []any{"a"}, Pattern: "^a$", Format: "byte", ListType: "set", Required: []string{"b"},
 	}
 	want := []constraint{
 		{"spec.x", "should be at least 1 chars long"},
+		{"spec.x", "should have at least 1 items"},
+		{"spec.x", "must have at most 2 items"},
+		{"spec.x", "should have at least 1 properties"},
+		{"spec.x", "must have at most 2 items"},
 		{"spec.x", "Unsupported value"},
 		{"spec.x", "should match '^a$'"},
 		{"spec.x", "must be of type byte"},
@@ -227,9 +259,39 @@ func TestConstraintsAreFound(t *testing.T) {
 	if got := constraintsOf("spec.x", node); !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
+
+	word := &schemaNode{Enum: []any{"a", "b"}}
+	byWord := &schemaNode{
+		MaxItems: &two, ListType: "map", ListMapKeys: []string{"word"},
+		Items: &schemaNode{Properties: map[string]*schemaNode{"word": word}},
+	}
+	onlyDuplicates := []constraint{{"spec.x[]", "Duplicate value"}}
+	if got := constraintsOf("spec.x", byWord); !slices.Equal(got, onlyDuplicates) {
+		t.Errorf("with an item for each word: got %v, want %v", got, onlyDuplicates)
+	}
+	word.Enum = []any{"a", "b", "c"}
+	if got := constraintsOf("spec.x", byWord); len(got) != 2 {
+		t.Errorf("with more words than items: got %v, want the limit as well", got)
+	}
 }
 
-func TestNoItemOfAListHasADefault(t *testing.T) {
+func TestFieldsAreFoundInTheSchema(t *testing.T) {
+	t.Parallel()
+	texts := &schemaNode{AdditionalProperties: &schemaNode{}}
+	schema := &schemaNode{Properties: map[string]*schemaNode{
+		"map": texts, "mapped": {}, "list": {Items: &schemaNode{Properties: map[string]*schemaNode{"map": texts}}},
+	}}
+	for field, want := range map[string]string{
+		"map": "map", "map.a": "map{}", "map.example.com/a": "map{}", "map[a]": "map{}", "mapped": "mapped",
+		"list[12].map": "list[].map", "list[0].map.a": "list[].map{}", wholeObject: wholeObject,
+	} {
+		if got := schema.inSchema(field); got != want {
+			t.Errorf("%s: got %s, want %s", field, got, want)
+		}
+	}
+}
+
+func TestNoItemOfAListOrMapHasADefault(t *testing.T) {
 	t.Parallel()
 	for kind, schema := range readSchemas(t) {
 		lists := 0
@@ -237,8 +299,8 @@ func TestNoItemOfAListHasADefault(t *testing.T) {
 			if strings.HasSuffix(path, "[]") {
 				lists++
 			}
-			if strings.Contains(path, "[]") && node.Default != nil {
-				t.Errorf("%s %s has a default: whoever applies the list from Git would see it differ for ever", kind, path)
+			if (strings.Contains(path, "[]") || strings.Contains(path, "{}")) && node.Default != nil {
+				t.Errorf("%s %s has a default: whoever applies the list or map from Git would see it differ for ever", kind, path)
 			}
 		})
 		if lists == 0 {

@@ -24,6 +24,10 @@ import (
 
 func TestDefaults(t *testing.T) {
 	t.Parallel()
+	shape := map[string]any{
+		"keys": map[string]any{"clientKey": ""}, "formats": []any{map[string]any{"format": "env"}},
+		"template": map[string]any{"metadata": map[string]any{}, "data": map[string]any{"url": "{{ .baseURL }}"}},
+	}
 	tests := map[string]struct {
 		reason string
 		kind   string
@@ -59,13 +63,23 @@ func TestDefaults(t *testing.T) {
 				"spec.fullName": nil, "spec.email": nil, "spec.organization": nil, "spec.customKey": nil, "spec.clientKey": nil,
 				"spec.adoptionPolicy": "AdoptOrCreate", "spec.managementPolicy": "Manage", "spec.driftPolicy": "Correct",
 				"spec.deletionPolicy": "Retain", "spec.token.verification": "None", "spec.token.previousTokenGracePeriod": nil,
-				"status.observedGeneration": int64(-1),
+				"spec.rolloutRestartTargets": nil, "status.observedGeneration": int64(-1),
 			},
 		},
 		"a platform with a rule of adoption": {
 			reason: "an item of a list that is kept in Git has no defaults, or it would differ from it for ever",
 			kind:   platformKind, mutate: adopting(adoptionRule(nil)),
 			want: map[string]any{"spec.adoption": []any{adoptionRule(nil)}},
+		},
+		"a client with Secrets in another shape": {
+			reason: "a shape that is kept in Git has no defaults, or it would differ from it for ever",
+			kind:   clientKind, mutate: all(set("spec.secret", shape), set("spec.token.secret", shape)),
+			want: map[string]any{"spec.secret": shape, "spec.token.secret": shape},
+		},
+		"a client with a workload to restart": {
+			reason: "an item of a list that is kept in Git has no defaults, or it would differ from it for ever",
+			kind:   clientKind, mutate: restarting(restartTarget(nil)),
+			want: map[string]any{"spec.rolloutRestartTargets": []any{restartTarget(nil)}},
 		},
 		"a client that revokes tokens when they are replaced": {
 			reason: "how long it waits is for the operator to say, who can change its mind",

@@ -8,8 +8,8 @@ import (
 )
 
 // SecretSpec shapes a Secret that the operator writes.
-// +kubebuilder:validation:XValidation:rule="(has(self.creationPolicy) && self.creationPolicy == 'Merge') == (has(oldSelf.creationPolicy) && oldSelf.creationPolicy == 'Merge') || (has(self.name) ? self.name : '') != (has(oldSelf.name) ? oldSelf.name : '')",message="creationPolicy can be changed to or from Merge only together with name: a Secret of somebody else can not become the operator's"
 // +kubebuilder:validation:XValidation:rule="!has(self.creationPolicy) || self.creationPolicy != 'Merge' || (has(self.name) && !has(self.type))",message="creationPolicy Merge needs the name of the Secret, and can not set its type"
+// +kubebuilder:validation:XValidation:rule="self.?template.?mergePolicy.orValue('Merge') != 'Replace' || has(self.template.data) || size(self.?formats.orValue([])) > 0",message="template.mergePolicy Replace needs template.data or formats: without any the Secret would be empty"
 type SecretSpec struct {
 	// name of the Secret. When it changes, the new Secret is written before the old one is removed, ten minutes later.
 	// +optional
@@ -22,6 +22,7 @@ type SecretSpec struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="!(self in ['kubernetes.io/service-account-token', 'bootstrap.kubernetes.io/token'])",message="type can not be kubernetes.io/service-account-token or bootstrap.kubernetes.io/token: Kubernetes gives rights with such Secrets"
 	Type string `json:"type,omitempty"`
 
 	// keys renames keys of the Secret: from the default name of each to the one that it has in the Secret. An empty name
@@ -54,9 +55,10 @@ type SecretSpec struct {
 	DeletionPolicy SecretDeletionPolicy `json:"deletionPolicy,omitempty"`
 }
 
-// SecretKey is the name of a key in a Secret, or empty.
+// SecretKey is the name of a key in a Secret, or empty. Kubernetes lets none be ".", or begin with "..".
 // +kubebuilder:validation:MaxLength=253
-// +kubebuilder:validation:Pattern=`^[-._a-zA-Z0-9]*$`
+// +kubebuilder:validation:Pattern=`^([.]?[-_a-zA-Z0-9][-._a-zA-Z0-9]*)?$`
+// +kubebuilder:validation:XValidation:rule="self != 'previousTokens'",message="previousTokens is a key of the operator"
 type SecretKey string
 
 // SecretFormat is a built-in rendering of all values in one key.
@@ -71,12 +73,12 @@ type SecretFormat struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^[-._a-zA-Z0-9]+$`
+	// +kubebuilder:validation:Pattern=`^[.]?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$`
+	// +kubebuilder:validation:XValidation:rule="self != 'previousTokens'",message="previousTokens is a key of the operator"
 	Key string `json:"key,omitempty"`
 }
 
 // SecretTemplate adds to a Secret.
-// +kubebuilder:validation:XValidation:rule="!has(self.mergePolicy) || self.mergePolicy != 'Replace' || has(self.data)",message="mergePolicy Replace needs data: without any the Secret would be empty"
 type SecretTemplate struct {
 	// metadata is put on the Secret. Nothing is copied from the labels and annotations of this resource.
 	// +optional
@@ -87,7 +89,8 @@ type SecretTemplate struct {
 	// +optional
 	// +kubebuilder:validation:MinProperties=1
 	// +kubebuilder:validation:MaxProperties=16
-	// +kubebuilder:validation:XValidation:rule="self.all(k, k.matches('^[-._a-zA-Z0-9]{1,253}$'))",message="a key of a Secret has letters, digits, '-', '_' and '.'"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, size(k) <= 253 && k.matches('^[.]?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$'))",message="a key of a Secret has letters, digits, '-', '_' and '.', at most 253, and does not begin with '..'"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, k != 'previousTokens')",message="previousTokens is a key of the operator"
 	Data map[string]SecretTemplateText `json:"data,omitempty"`
 
 	// mergePolicy: Merge adds data to the default keys, Replace leaves these out. Absent: Merge.
@@ -107,12 +110,14 @@ type SecretMetadata struct {
 	// +optional
 	// +kubebuilder:validation:MaxProperties=16
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('sendforsign.com/') && !k.startsWith('argocd.argoproj.io/') && !(k in ['app.kubernetes.io/instance', 'app.kubernetes.io/managed-by']))",message="labels sendforsign.com/*, argocd.argoproj.io/*, app.kubernetes.io/instance and app.kubernetes.io/managed-by can not be set"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !format.qualifiedName().validate(k).hasValue())",message="a label must be a name, or a domain, '/' and a name"
 	Labels map[string]SecretLabelValue `json:"labels,omitempty"`
 
 	// annotations of the Secret.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=16
-	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('sendforsign.com/') && (!k.startsWith('argocd.argoproj.io/') || k == 'argocd.argoproj.io/ignore-resource-updates'))",message="annotations sendforsign.com/* and argocd.argoproj.io/* can not be set, but for argocd.argoproj.io/ignore-resource-updates"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('sendforsign.com/') && !k.startsWith('kubernetes.io/service-account.') && (!k.startsWith('argocd.argoproj.io/') || k == 'argocd.argoproj.io/ignore-resource-updates'))",message="annotations sendforsign.com/*, kubernetes.io/service-account.* and argocd.argoproj.io/* can not be set, but for argocd.argoproj.io/ignore-resource-updates"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !format.qualifiedName().validate(k.lowerAscii()).hasValue())",message="an annotation must be a name, or a domain, '/' and a name"
 	Annotations map[string]SecretAnnotationValue `json:"annotations,omitempty"`
 }
 

@@ -142,6 +142,12 @@ func TestPublicWords(t *testing.T) {
 		{v1alpha1.OwnerLabel, "sendforsign.com/owner-uid"},
 		{v1alpha1.RetireFinalizer, "sendforsign.com/retire"},
 		{v1alpha1.InUseFinalizer, "sendforsign.com/in-use"},
+		{v1alpha1.ReleaseSecretsFinalizer, "sendforsign.com/release-secrets"},
+		{v1alpha1.OwnerNameAnnotation, "sendforsign.com/owner"},
+		{v1alpha1.KeysAnnotation, "sendforsign.com/keys"},
+		{v1alpha1.ShapeAnnotation, "sendforsign.com/shape"},
+		{v1alpha1.TokenKeyAnnotation, "sendforsign.com/token-key"},
+		{v1alpha1.SupersededAtAnnotation, "sendforsign.com/superseded-at"},
 	} {
 		if word.got != word.want {
 			t.Errorf("got %q, want %q", word.got, word.want)

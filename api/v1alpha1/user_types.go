@@ -168,6 +168,7 @@ type SfsClientUserStatus struct {
 // +kubebuilder:subresource:status
 // +kubebuilder:selectablefield:JSONPath=`.spec.clientRef.name`
 // +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 200",message="the name must have at most 200 characters, so that the name of its Secret fits"
+// +kubebuilder:validation:XValidation:rule="(self.?spec.?secret.?creationPolicy.orValue('Owner') == 'Merge') == (oldSelf.?spec.?secret.?creationPolicy.orValue('Owner') == 'Merge') || (has(self.spec.secret) && has(self.spec.secret.name) ? self.spec.secret.name : self.metadata.name + '-sfs-user') != (has(oldSelf.spec.secret) && has(oldSelf.spec.secret.name) ? oldSelf.spec.secret.name : self.metadata.name + '-sfs-user')",message="spec.secret.creationPolicy can be changed to or from Merge only together with spec.secret.name: a Secret of somebody else can not become the operator's"
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Client",type=string,JSONPath=`.spec.clientRef.name`

@@ -57,10 +57,13 @@ func casesOf(t *testing.T, kind string) map[string]validationCase {
 			clientCases, personCases(), identityStatusCases(), pendingChangesCases(),
 			policyCases(), namingCases("clientKey", anotherClientMessage), clientPolicyCases(),
 			secretNameCases("spec.secret.name"), secretNameCases("spec.token.secret.name"),
+			shapeCases(clientSecret), identifierShapeCases(clientSecret), shapeCases(tokenSecret), tokenShapeCases(),
+			restartCases(),
 		},
 		userKind: {
 			userCases, personCases(), identityStatusCases(), pendingChangesCases(),
 			policyCases(), namingCases("userKey", anotherUserMessage), userPolicyCases(), secretNameCases("spec.secret.name"),
+			shapeCases(userSecret), identifierShapeCases(userSecret),
 		},
 	}
 	cases := map[string]validationCase{}

@@ -76,7 +76,8 @@ func needsPerson(reason string) bool {
 		v1alpha1.RequestRefusedReason, v1alpha1.AccessDeniedReason, v1alpha1.AmbiguousCustomKeyReason,
 		v1alpha1.RemoteMissingReason, v1alpha1.DefaultUserUnknownReason, v1alpha1.SecretConflictReason,
 		v1alpha1.AdoptionNotAllowedReason, v1alpha1.ClientTakenReason, v1alpha1.NothingToAdoptReason,
-		v1alpha1.AlreadyExistsReason, v1alpha1.ConflictingManagerReason, v1alpha1.TokenRejectedReason:
+		v1alpha1.AlreadyExistsReason, v1alpha1.ConflictingManagerReason, v1alpha1.TokenRejectedReason,
+		v1alpha1.TemplateErrorReason:
 		return true
 	}
 	return false

@@ -147,7 +147,9 @@ func TestPublicWords(t *testing.T) {
 		{v1alpha1.KeysAnnotation, "sendforsign.com/keys"},
 		{v1alpha1.ShapeAnnotation, "sendforsign.com/shape"},
 		{v1alpha1.TokenKeyAnnotation, "sendforsign.com/token-key"},
-		{v1alpha1.SupersededAtAnnotation, "sendforsign.com/superseded-at"},
+		{v1alpha1.TokenTypeAnnotation, "sendforsign.com/token-type"},
+		{v1alpha1.TokenOfAnnotation, "sendforsign.com/token-of"},
+		{v1alpha1.CreationPolicyAnnotation, "sendforsign.com/creation-policy"},
 	} {
 		if word.got != word.want {
 			t.Errorf("got %q, want %q", word.got, word.want)

@@ -38,8 +38,9 @@ func checkUpdates(t *testing.T, p predicate.Predicate, cases map[string]updateCa
 
 func revisionedSecret(revision string, data string) *corev1.Secret {
 	s := &corev1.Secret{Data: map[string][]byte{"clientKey": []byte(data)}}
-	s.Labels = map[string]string{v1alpha1.ManagedByLabel: v1alpha1.ManagedByValue}
-	s.Annotations = map[string]string{v1alpha1.ContentHashAnnotation: contentHash(s.Data, []string{"clientKey"})}
+	s.Labels = map[string]string{v1alpha1.ManagedByLabel: v1alpha1.ManagedByValue, v1alpha1.OwnerLabel: "u"}
+	s.Annotations = map[string]string{v1alpha1.KeysAnnotation: "clientKey"}
+	s.Annotations[v1alpha1.ContentHashAnnotation] = sealOf(s.Data, []string{"clientKey"}, s.Annotations)
 	if revision != "" {
 		s.Annotations[v1alpha1.RevisionAnnotation] = revision
 	}

@@ -36,7 +36,7 @@ type edit struct {
 	with map[string]any
 	// stops: with it the resources need not be Ready.
 	stops bool
-	// mutes: what the spec asks for is not, or need not be, carried out at SFS.
+	// mutes: what the spec asks for is not, or need not be, carried out at SFS, at least for a new resource.
 	mutes bool
 }
 
@@ -61,7 +61,7 @@ func personFields() map[string]editedField {
 			bad:  []any{"", "globex", "a@b@c", "a b@c", long(243) + "@example.com"},
 		},
 		"customKey":        {fixed: true, good: values("crm-1"), bad: []any{"", "a b", "é", long(257)}},
-		"adoptionPolicy":   {good: values("AdoptOrCreate", "Adopt", "Create"), bad: []any{"", "adopt", true}},
+		"adoptionPolicy":   {good: []edit{{value: "AdoptOrCreate"}, {value: "Adopt", mutes: true}, {value: "Create"}}, bad: []any{"", "adopt", true}},
 		"managementPolicy": {good: []edit{{value: "Manage"}, {value: "Observe", stops: true, mutes: true}}, bad: []any{"", "Ignore"}},
 		"driftPolicy":      {good: values("Correct", "Report"), bad: []any{"", "None"}},
 		"deletionPolicy":   {good: values("Retain", "Retire"), bad: []any{"", "Delete"}},

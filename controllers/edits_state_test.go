@@ -15,14 +15,18 @@ import (
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 )
 
-// stateOf is all that a client and a user have led to, in lines that do not tell times, tokens and generated names.
+// stateOf is all that a client, a user and their platform have led to, in lines that do not tell times, tokens and generated
+// names.
 func stateOf(w *world, c *v1alpha1.SfsClient, u *v1alpha1.SfsClientUser) string {
 	w.t.Helper()
 	w.reload(c)
 	w.reload(u)
 	var lines []string
 	add := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
-	for _, o := range []object{c, u} {
+	platform := w.sfsPlatform()
+	w.reload(platform)
+	add("platform uses %v", platform.Status.ActiveCredentialsSecretRef)
+	for _, o := range []object{c, u, platform} {
 		for _, condition := range *o.GetConditions() {
 			add("%T %s=%s %s: %s", o, condition.Type, condition.Status, condition.Reason, condition.Message)
 			if condition.ObservedGeneration != o.GetGeneration() {
@@ -36,6 +40,9 @@ func stateOf(w *world, c *v1alpha1.SfsClient, u *v1alpha1.SfsClientUser) string 
 	add("client pending %v intent %v", s.PendingChanges, s.CreateIntent)
 	if s.Token != nil {
 		add("client token %s", s.Token.SecretRef.Name)
+		if s.Token.PreviousRevocationTime != nil {
+			add("previous tokens in the status")
+		}
 	}
 	add("user status %s %s %s %s %v", u.Status.UserKey, u.Status.ClientKey, u.Status.CustomKey, u.Status.Origin, u.Status.SecretRef)
 	add("user pending %v intent %v", u.Status.PendingChanges, u.Status.CreateIntent)
@@ -75,7 +82,8 @@ func secretLines(s *corev1.Secret) []string {
 		value := string(s.Data[key])
 		switch key {
 		case v1alpha1.KeyPreviousTokens:
-			continue // there for a time
+			lines = append(lines, "previous tokens in secret "+s.Name)
+			continue
 		case v1alpha1.KeyToken, v1alpha1.KeyExpiresAt, v1alpha1.KeyIssuedAt:
 			value = "<some>"
 		}
@@ -84,7 +92,7 @@ func secretLines(s *corev1.Secret) []string {
 	return lines
 }
 
-// onlySpecified leaves out what an absent field leaves as it is at SFS.
+// onlySpecified leaves out what an absent field leaves as it is at SFS, and what is there for a time.
 func onlySpecified(state string, c *v1alpha1.SfsClient, u *v1alpha1.SfsClientUser) string {
 	absent := map[string]bool{
 		"sfs client fullName": c.Spec.FullName == "", "sfs client email": c.Spec.Email == "", "sfs client organization": c.Spec.Organization == "",
@@ -92,7 +100,7 @@ func onlySpecified(state string, c *v1alpha1.SfsClient, u *v1alpha1.SfsClientUse
 	}
 	lines := slices.DeleteFunc(strings.Split(state, "\n"), func(line string) bool {
 		words := strings.Fields(line)
-		return len(words) > 3 && absent[words[0]+" "+words[1]+" "+words[3]]
+		return words[0] == "previous" || len(words) > 3 && absent[words[0]+" "+words[1]+" "+words[3]]
 	})
 	return strings.Join(lines, "\n")
 }

@@ -36,14 +36,24 @@ type edit struct {
 	with map[string]any
 	// stops: with it the resources need not be Ready.
 	stops bool
-	// mutes: what the spec asks for is not, or need not be, carried out at SFS.
+	// mutes: what the spec asks for is not, or need not be, carried out at SFS, at least for a new resource.
 	mutes bool
+	// effect judges what the value leads to, where that is not seen by just looking; nil where it is. It is given the kind.
+	effect func(*editor, string)
 }
 
 func values(all ...any) []edit {
 	edits := make([]edit, len(all))
 	for i, v := range all {
 		edits[i] = edit{value: v}
+	}
+	return edits
+}
+
+// tried has the effect of each value judged.
+func tried(effect func(*editor, string), edits ...edit) []edit {
+	for i := range edits {
+		edits[i].effect = effect
 	}
 	return edits
 }
@@ -61,9 +71,9 @@ func personFields() map[string]editedField {
 			bad:  []any{"", "globex", "a@b@c", "a b@c", long(243) + "@example.com"},
 		},
 		"customKey":        {fixed: true, good: values("crm-1"), bad: []any{"", "a b", "é", long(257)}},
-		"adoptionPolicy":   {good: values("AdoptOrCreate", "Adopt", "Create"), bad: []any{"", "adopt", true}},
-		"managementPolicy": {good: []edit{{value: "Manage"}, {value: "Observe", stops: true, mutes: true}}, bad: []any{"", "Ignore"}},
-		"driftPolicy":      {good: values("Correct", "Report"), bad: []any{"", "None"}},
+		"adoptionPolicy":   {good: []edit{{value: "AdoptOrCreate"}, {value: "Adopt", mutes: true}, {value: "Create"}}, bad: []any{"", "adopt", true}},
+		"managementPolicy": {good: tried((*editor).meddle, edit{value: "Manage"}, edit{value: "Observe", mutes: true}), bad: []any{"", "Ignore"}},
+		"driftPolicy":      {good: tried((*editor).meddle, values("Correct", "Report")...), bad: []any{"", "None"}},
 		"deletionPolicy":   {good: values("Retain", "Retire"), bad: []any{"", "Delete"}},
 		"secret.name":      {good: values("keys", "k", long(253)), bad: []any{"", "Keys", "a/b", long(254)}},
 		"suspend":          {good: []edit{{value: true, stops: true, mutes: true}, {value: false}}, bad: []any{"true"}},
@@ -80,12 +90,12 @@ func editedFields() map[string]map[string]editedField {
 		"token.renewBefore": {
 			good: values("3m", "10m", "25m", "1000h"), bad: []any{"179s", "-1h", "soon", "1d", int64(600)},
 		},
-		"token.revocationPolicy": {good: values("OnDelete", "Never", "OnRotate"), bad: []any{"", "Always"}},
+		"token.revocationPolicy": {good: tried((*editor).rotate, values("OnDelete", "Never", "OnRotate")...), bad: []any{"", "Always"}},
 		"token.previousTokenGracePeriod": {
-			good: []edit{{value: "3m", with: rotating}, {value: "10m", with: rotating}, {value: "24h", with: rotating}},
+			good: tried((*editor).rotate, edit{value: "3m", with: rotating}, edit{value: "10m", with: rotating}, edit{value: "24h", with: rotating}),
 			bad:  []any{"179s", "0s", "soon"},
 		},
-		"token.verification": {good: values("None", "Probe"), bad: []any{"", "Always"}},
+		"token.verification": {good: tried((*editor).awaitProbes, values("None", "Probe")...), bad: []any{"", "Always"}},
 		"token.secret.name":  {good: values("token", "t", long(253)), bad: []any{"", "Token", "a_b", long(254)}},
 	}
 	maps.Copy(client, personFields())
@@ -116,8 +126,8 @@ func platformFields() map[string]editedField {
 		"credentialsSecretRef.name": {
 			required: true, good: []edit{{value: "missing", stops: true, mutes: true}}, bad: []any{"", "a/b", long(254)},
 		},
-		// The Secret that it names is not there.
-		"nextCredentialsSecretRef.name": {good: []edit{{value: "missing", stops: true}, {value: "credentials", stops: true}}, bad: []any{"", "a/b"}},
+		// A pair that is no good disturbs nobody.
+		"nextCredentialsSecretRef.name": {good: values("missing", "credentials", "next"), bad: []any{"", "a/b"}},
 		"customKeyPrefix":               {fixed: true, required: true, good: values("other"), bad: []any{"", "A", "a/b", long(64)}},
 		"allowedNamespaces": {
 			good: []edit{

@@ -22,6 +22,7 @@ import (
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 	"github.com/sendforsign/sfs-operator/internal/campaign"
 	"github.com/sendforsign/sfs-operator/internal/conditions"
+	"github.com/sendforsign/sfs-operator/sendforsign"
 	"github.com/sendforsign/sfs-operator/sendforsign/sfstest"
 )
 
@@ -33,7 +34,7 @@ func TestCampaignHostileAnswers(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(20)) // so that what is measured is mostly in use
 	elsewhere := newTrap(t)
 	chance := rand.New(rand.NewPCG(c.Seed, 0))
-	const sample = 3 // of the answers to each request
+	const sample = 2 // of the answers to each request
 	for _, s := range hostileSites {
 		t.Run(s.name, func(t *testing.T) {
 			answers := hostileAnswers(s, elsewhere.url)
@@ -79,7 +80,8 @@ type hostileSite struct {
 	// answer is a good one, in which %s stands for a key that SFS knows; essential are the fields without which it is none.
 	answer    string
 	essential []string
-	// fresh has the request made for resources that are new; else it is made for those that are there, by provoke.
+	// fresh has the request made for resources that are new, by provoke where there is one, once they are Ready; else it is made
+	// for those that are there, by provoke.
 	fresh bool
 	// again has the new resources be those of a client that SFS has already, for which alone there is a list to be read.
 	again   bool
@@ -87,12 +89,17 @@ type hostileSite struct {
 	// ofClient has only requests for the client hit, where others of the same action are made for the platform.
 	ofClient bool
 	ends     bool // the resources
+	// spec is what the client asks for beside.
+	spec func(*v1alpha1.SfsClient)
+	// lacks says what is wrong in the end that is so with this request only; nothing is empty.
+	lacks func(*hostility) string
 }
 
 const (
 	tokenAnswer  = `{"access_token":"SFSTEST-TOKEN-hostile","token_type":"Bearer","expires_in":1800}`
 	clientAnswer = `{"client":{"clientKey":"%s"},"code":"201"}`
 	userAnswer   = `{"user":{"userKey":"%s"},"code":"201"}`
+	revokeAnswer = `{"code":201,"message":"Token revoked"}`
 )
 
 var hostileSites = []hostileSite{
@@ -133,10 +140,78 @@ var hostileSites = []hostileSite{
 		},
 	},
 	{
-		name: "revocation", endpoint: "token", action: "revoke", fresh: true, ends: true, answer: `{"code":201,"message":"Token revoked"}`,
-		provoke: func(w *world, c *v1alpha1.SfsClient, _ *v1alpha1.SfsClientUser, _ int) { w.delete(c) },
+		name: "probe", endpoint: "client", action: "read", ofClient: true, spec: probed, answer: clientAnswer, essential: []string{"clientKey"},
+		// It comes by itself.
+		provoke: func(w *world, _ *v1alpha1.SfsClient, _ *v1alpha1.SfsClientUser, _ int) { w.run(probeInterval) },
+	},
+	{
+		name: "drift list", endpoint: "client", action: "list", spec: called("Globex"), lacks: noticesDrift,
+		answer: `{"clients":[{"clientKey":"%s"}],"code":"200"}`, essential: []string{"clientKey", "clients"},
+		provoke: func(w *world, _ *v1alpha1.SfsClient, _ *v1alpha1.SfsClientUser, _ int) {
+			update(w, w.sfsPlatform(), func(p *v1alpha1.SfsPlatform) { p.Spec.DriftCheckInterval = &metav1.Duration{Duration: time.Minute} })
+		},
+	},
+	{
+		name: "revocation", endpoint: "token", action: "revoke", fresh: true, ends: true, answer: revokeAnswer,
+		lacks: tellsOfTheRevocation, provoke: deleteClient,
+	},
+	{
+		name: "revocation of the token before", endpoint: "token", action: "revoke", fresh: true, answer: revokeAnswer,
+		spec: onRotate, lacks: tellsOfTheRevocation,
+		provoke: func(w *world, c *v1alpha1.SfsClient, _ *v1alpha1.SfsClientUser, turn int) {
+			annotate(w, c, v1alpha1.RenewRequestedAtAnnotation, fmt.Sprint("turn ", turn))
+			w.run(defaultGracePeriod)
+		},
+	},
+	{
+		name: "retirement", endpoint: "client", action: "update", fresh: true, ends: true, answer: clientAnswer,
+		spec: retiring, lacks: tellsOfTheRetirement, provoke: deleteClient,
+	},
+	{
+		name: "read after the retirement", endpoint: "client", action: "read", fresh: true, ends: true, answer: clientAnswer,
+		essential: []string{"clientKey"}, spec: retiring, lacks: tellsOfTheRetirement, provoke: deleteClient,
 	},
 }
+
+func deleteClient(w *world, c *v1alpha1.SfsClient, _ *v1alpha1.SfsClientUser, _ int) { w.delete(c) }
+
+// noticesDrift wants what somebody else changes to be undone again.
+func noticesDrift(h *hostility) string {
+	h.t.Helper()
+	h.w.somebodyElse(h.status.ClientKey, sendforsign.ClientFields{FullName: "Theirs"})
+	h.w.run(2 * time.Minute)
+	if name := h.w.sim.Clients()[0].FullName; name != "Globex" {
+		return "what somebody else has changed is not noticed"
+	}
+	return ""
+}
+
+// tellsOfTheRevocation wants the token that was published to be revoked, or users to be told that it is not.
+func tellsOfTheRevocation(h *hostility) string {
+	h.t.Helper()
+	info, _ := h.w.sim.TokenState(string(h.secret[h.client.TokenSecretName()][v1alpha1.KeyToken]))
+	if !info.Revoked && h.w.recorder.count(h.client.Name, "NotRevoked") == 0 {
+		return "the token was not revoked, and nobody is told"
+	}
+	return ""
+}
+
+// tellsOfTheRetirement wants users to be told once how it went, and not that the client is retired if it is not.
+func tellsOfTheRetirement(h *hostility) string {
+	h.t.Helper()
+	retired := false
+	for _, c := range h.w.sim.Clients() {
+		retired = retired || c.ClientKey == h.status.ClientKey && strings.Contains(c.CustomKey, retiredMark)
+	}
+	yes, no := h.w.recorder.count(h.client.Name, "Retired"), h.w.recorder.count(h.client.Name, "NotRetired")
+	if yes+no != 1 || yes == 1 && !retired {
+		return fmt.Sprintf("%d events tell that the client was retired, and %d that it was not; it is so: %t", yes, no, retired)
+	}
+	return ""
+}
+
+// retiredMark stands between the customKey of what was retired and the time of that.
+const retiredMark = "#retired-"
 
 // hostility is one request under attack.
 type hostility struct {
@@ -166,7 +241,11 @@ func (h *hostility) prepare() {
 
 func (h *hostility) deploy(name string) {
 	h.t.Helper()
-	h.client, h.user = h.w.newSfsClient(name), h.w.newSfsClientUser(name+"-jane", name)
+	h.client, h.user = h.w.newSfsClient(name, func(c *v1alpha1.SfsClient) {
+		if h.site.spec != nil {
+			h.site.spec(c)
+		}
+	}), h.w.newSfsClientUser(name+"-jane", name)
 	h.w.run(2 * time.Minute)
 	h.w.wantReady(h.client, h.user)
 }
@@ -178,7 +257,7 @@ func (h *hostility) try(turn int, plan string, a hostileAnswer) {
 		name = "globex"
 	}
 	switch {
-	case h.site.ends:
+	case h.site.fresh && h.site.provoke != nil:
 		h.deploy(name)
 	case h.site.fresh:
 		h.client, h.user = nil, nil
@@ -198,7 +277,11 @@ func (h *hostility) try(turn int, plan string, a hostileAnswer) {
 		default:
 			h.client, h.user = w.newSfsClient(name), w.newSfsClientUser(name+"-jane", name)
 		}
-		w.run(a.lasts)
+		if h.site.ends {
+			w.run(time.Minute + 5*time.Second) // which a deletion may wait at most; the API server rounds its time
+		} else {
+			w.run(a.lasts)
+		}
 	})
 	if used > mostMemory {
 		h.c.Broken(h.t, plan, "the operator used %d MiB, want at most %d", used>>20, mostMemory>>20)
@@ -206,7 +289,7 @@ func (h *hostility) try(turn int, plan string, a hostileAnswer) {
 	if w.sim.CountCalls(h.site.endpoint, h.site.action) == 0 {
 		h.c.Broken(h.t, plan, "the request was not made, so nothing was tried")
 	}
-	h.checkDuring(plan)
+	h.checkDuring(plan, fault.Status)
 	stop()
 	w.run(12 * time.Minute) // what a person is needed for is tried again after ten minutes at the latest
 	h.checkAfter(plan)
@@ -261,13 +344,16 @@ func (h *hostility) remember() {
 // longestMessage is what a condition may say: what an operator writes of its own, and 200 characters of SFS.
 const longestMessage = 600
 
-func (h *hostility) checkDuring(plan string) {
+func (h *hostility) checkDuring(plan string, status int) {
 	h.t.Helper()
 	w := h.w
 	if h.site.ends {
+		if !w.isGone(h.client) {
+			h.c.Broken(h.t, plan, "the deletion hangs, with the finalizers %v", h.client.Finalizers)
+		}
 		return
 	}
-	for _, o := range []object{h.client, h.user} {
+	for _, o := range []object{h.client, h.user, w.sfsPlatform()} {
 		w.reload(o)
 		h.checkConditions(plan, o)
 	}
@@ -276,6 +362,11 @@ func (h *hostility) checkDuring(plan string) {
 	}
 	if s := h.client.Status; s.ClientKey != h.status.ClientKey || s.CustomKey != h.status.CustomKey || s.DefaultUserKey != h.status.DefaultUserKey {
 		h.c.Broken(h.t, plan, "the keys in the status have changed from %s %s to %s %s", h.status.ClientKey, h.status.CustomKey, s.ClientKey, s.CustomKey)
+	}
+	// Only a sure refusal says anything against a token that lives.
+	if c := conditions.Get(h.client, v1alpha1.TokenValidCondition); c.Status != metav1.ConditionTrue &&
+		(c.Reason != v1alpha1.TokenRejectedReason || status != http.StatusForbidden) {
+		h.c.Broken(h.t, plan, "nothing is wrong with the token, and it is said: %s: %s", c.Reason, c.Message)
 	}
 	for name, before := range h.secret {
 		s := w.secret(name)
@@ -310,7 +401,7 @@ func (h *hostility) checkAfter(plan string) {
 	h.t.Helper()
 	w := h.w
 	if !h.site.ends {
-		for _, o := range []object{h.client, h.user} {
+		for _, o := range []object{h.client, h.user, w.sfsPlatform()} {
 			w.reload(o)
 			if !conditions.IsTrue(o, v1alpha1.ReadyCondition) {
 				h.c.Broken(h.t, plan, "%T has not recovered: %s", o, describe(o))
@@ -326,12 +417,17 @@ func (h *hostility) checkAfter(plan string) {
 	}
 	own := 0
 	for _, c := range w.sim.Clients() {
-		if c.CustomKey == "acme/"+w.namespace+"/"+h.client.Name {
+		if customKey, _, _ := strings.Cut(c.CustomKey, retiredMark); customKey == "acme/"+w.namespace+"/"+h.client.Name {
 			own++
 		}
 	}
 	if own != 1 {
 		h.c.Broken(h.t, plan, "SFS has %d clients for one SfsClient", own)
+	}
+	if h.site.lacks != nil {
+		if what := h.site.lacks(h); what != "" {
+			h.c.Broken(h.t, plan, "%s", what)
+		}
 	}
 	if h.site.fresh {
 		h.remove(plan)

@@ -7,6 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -21,8 +23,8 @@ import (
 func (p *pass) ensureFinalizers(ctx context.Context, wanted map[string]bool) error {
 	changed := copyOf(p.object)
 	update := false
-	for name, want := range wanted {
-		if want {
+	for _, name := range slices.Sorted(maps.Keys(wanted)) { // the same order each time
+		if wanted[name] {
 			update = controllerutil.AddFinalizer(changed, name) || update
 		} else {
 			update = controllerutil.RemoveFinalizer(changed, name) || update

@@ -196,7 +196,11 @@ func (e *editor) try(plan []operation, compareWithFresh bool) {
 		}
 		e.run(0)
 	}
-	e.run(3 * time.Minute)
+	settling := 3 * time.Minute
+	if strings.Contains(e.plan, "secret.name") {
+		settling += formerGracePeriod
+	}
+	e.run(settling)
 	stops, mutes, ofPlatform := false, false, false
 	for where, made := range in {
 		stops, mutes = stops || made.stops, mutes || made.mutes
@@ -221,6 +225,7 @@ var refusals = []string{
 	"previousTokenGracePeriod needs revocationPolicy OnRotate",
 	"deletionPolicy Retire changes the",
 	"must differ: one Secret is stable",
+	"secret.deletionPolicy Retain needs revocationPolicy Never",
 }
 
 // apply carries an operation out, and says whether the API server let it pass.

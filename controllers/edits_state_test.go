@@ -84,7 +84,7 @@ func secretLines(s *corev1.Secret) []string {
 		case v1alpha1.KeyPreviousTokens:
 			lines = append(lines, "previous tokens in secret "+s.Name)
 			continue
-		case v1alpha1.KeyToken, v1alpha1.KeyExpiresAt, v1alpha1.KeyIssuedAt:
+		case v1alpha1.KeyToken, v1alpha1.KeyExpiresAt, v1alpha1.KeyIssuedAt, "credentials.json", "x.env":
 			value = "<some>"
 		}
 		lines = append(lines, fmt.Sprintf("secret %s %s=%s", s.Name, key, value))

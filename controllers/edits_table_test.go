@@ -80,6 +80,34 @@ func personFields() map[string]editedField {
 	}
 }
 
+// secretFields are those that shape a Secret at a path, which has a key of this default name. alone is what may replace all.
+func secretFields(path, key, alone string) map[string]editedField {
+	template := func(field string, value any) map[string]any { return map[string]any{field: value} }
+	label := func(name string) map[string]any {
+		return template("metadata", map[string]any{"labels": map[string]any{name: "x"}})
+	}
+	return map[string]editedField{
+		path + ".type": {good: values("example.com/x", "Opaque"), bad: []any{"", long(254), "kubernetes.io/service-account-token"}},
+		path + ".keys": {
+			good: values(map[string]any{key: "id"}, map[string]any{key: "", "baseURL": "url"}),
+			bad:  []any{map[string]any{}, map[string]any{"none": "x"}, map[string]any{key: "a b"}, map[string]any{key: "previousTokens"}},
+		},
+		path + ".formats": {
+			good: values([]any{map[string]any{"format": "json"}}, []any{map[string]any{"format": "env", "key": "x.env"}}),
+			bad:  []any{[]any{map[string]any{"format": "xml"}}, []any{map[string]any{"key": "x"}}},
+		},
+		path + ".template": {
+			good: values(
+				template("data", map[string]any{"file": "key={{ ." + key + " }}"}),
+				map[string]any{"data": map[string]any{"token": alone}, "mergePolicy": "Replace"},
+				label("team"),
+			),
+			bad: []any{template("data", map[string]any{}), template("mergePolicy", "Replace"), label("sendforsign.com/x"), label("argocd.argoproj.io/instance")},
+		},
+		path + ".creationPolicy": {good: values("Owner", "Orphan"), bad: []any{"", "None", "Merge"}},
+	}
+}
+
 // editedFields are all fields of the specs, by kind. TestEveryFieldIsEdited compares them with the schema.
 func editedFields() map[string]map[string]editedField {
 	client := map[string]editedField{
@@ -98,12 +126,20 @@ func editedFields() map[string]map[string]editedField {
 		"token.verification": {good: tried((*editor).awaitProbes, values("None", "Probe")...), bad: []any{"", "Always"}},
 		"token.secret.name":  {good: values("token", "t", long(253)), bad: []any{"", "Token", "a_b", long(254)}},
 	}
+	maps.Copy(client, secretFields("secret", "clientKey", "x"))
+	maps.Copy(client, secretFields("token.secret", "tokenType", "{{ .token }}"))
+	client["secret.deletionPolicy"] = editedField{good: values("Delete", "Retain"), bad: []any{"", "Keep"}}
+	client["token.secret.deletionPolicy"] = editedField{
+		good: []edit{{value: "Delete"}, {value: "Retain", with: map[string]any{"token.revocationPolicy": "Never"}}}, bad: []any{"", "Keep"},
+	}
 	maps.Copy(client, personFields())
 	user := map[string]editedField{
 		"clientRef.name": {fixed: true, required: true, good: values("another"), bad: []any{"", long(254)}},
 		"default":        {fixed: true, good: values(true), bad: []any{"yes"}},
 		"userKey":        {fixed: true, good: values("key-1"), bad: []any{"", "a/b", long(129)}},
 	}
+	maps.Copy(user, secretFields("secret", "userKey", "x"))
+	user["secret.deletionPolicy"] = editedField{good: values("Delete", "Retain"), bad: []any{"", "Keep"}}
 	maps.Copy(user, personFields())
 	return map[string]map[string]editedField{platformKind: platformFields(), clientKind: client, userKind: user}
 }

@@ -59,7 +59,7 @@ var defaultTokenKeys = []string{
 // sawSecret looks at what the operator wrote: each of its writes counts the revision.
 func (x *witness) sawSecret(before, s *corev1.Secret) {
 	revision := s.Annotations[v1alpha1.RevisionAnnotation]
-	if s.Labels[v1alpha1.ManagedByLabel] != v1alpha1.ManagedByValue || metav1.GetControllerOf(s) == nil ||
+	if s.Labels[v1alpha1.OwnerLabel] == "" || s.Annotations[v1alpha1.RevisionAnnotation] == "" ||
 		before != nil && before.Annotations[v1alpha1.RevisionAnnotation] == revision {
 		return
 	}
@@ -74,7 +74,7 @@ func (x *witness) sawSecret(before, s *corev1.Secret) {
 		return // nobody wants it any more
 	}
 	for _, key := range defaultTokenKeys {
-		if len(s.Data[key]) == 0 {
+		if s.Annotations[v1alpha1.ShapeAnnotation] == "" && len(s.Data[key]) == 0 {
 			x.w.t.Errorf("Secret %s was published without %s", s.Name, key)
 			return
 		}
@@ -92,10 +92,12 @@ func (x *witness) sawSecret(before, s *corev1.Secret) {
 
 // isOf says whether the owner of a Secret is bound to this client.
 func (x *witness) isOf(s *corev1.Secret, clientKey string) bool {
-	owner := metav1.GetControllerOf(s)
-	c, ok := x.w.there[ref{kind: clientKind, namespace: s.Namespace, name: owner.Name}].(*v1alpha1.SfsClient)
-	// What is there may not have been read again yet.
-	return !ok || c.UID != owner.UID || c.Status.ClientKey == "" || c.Status.ClientKey == clientKey
+	for _, o := range x.w.there {
+		if c, ok := o.(*v1alpha1.SfsClient); ok && string(c.UID) == s.Labels[v1alpha1.OwnerLabel] {
+			return c.Status.ClientKey == "" || c.Status.ClientKey == clientKey
+		}
+	}
+	return true // what is there may not have been read again yet
 }
 
 func (x *witness) sawIdentifiers(s *corev1.Secret) {
@@ -135,7 +137,7 @@ func (x *witness) passing(from, to time.Time) {
 func (x *witness) lastsUntil(c *v1alpha1.SfsClient) (last time.Time) {
 	for _, o := range x.w.there {
 		s, ok := o.(*corev1.Secret)
-		if !ok || !metav1.IsControlledBy(s, c) {
+		if !ok || s.Labels[v1alpha1.OwnerLabel] != string(c.UID) {
 			continue
 		}
 		info, known := x.w.sim.TokenState(string(s.Data[v1alpha1.KeyToken]))

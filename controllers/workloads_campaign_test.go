@@ -85,6 +85,37 @@ var workloads = []*workload{
 		update(w, w.shop(), func(c *v1alpha1.SfsClient) { c.Spec.Secret.Name, c.Spec.Token.Secret.Name = "ids", "live" })
 		update(w, w.user("jane"), func(u *v1alpha1.SfsClientUser) { u.Spec.Secret.Name = "jane" })
 	}},
+	{name: "shapes-changed", setup: (*world).newTenant, action: func(w *world) {
+		update(w, w.shop(), func(c *v1alpha1.SfsClient) {
+			c.Spec.Secret.Type = "example.com/sfs"
+			c.Spec.Secret.Formats = []v1alpha1.SecretFormat{{Format: "env"}}
+			c.Spec.Token.Secret.Template.Data = map[string]v1alpha1.SecretTemplateText{"header": "Bearer {{ .token }}"}
+		})
+		w.run(30 * time.Second)
+		update(w, w.shop(), func(c *v1alpha1.SfsClient) {
+			c.Spec.Token.Secret.Type = "example.com/sfs"
+			c.Spec.Token.Secret.Keys = map[string]v1alpha1.SecretKey{"issuedAt": ""}
+		})
+	}, gap: 2 * time.Minute},
+	{name: "secrets-merged-and-released", setup: func(w *world) {
+		w.newSecretOf("app")
+		w.newSecretOf("app-token")
+		w.run(time.Second)
+	}, action: func(w *world) {
+		w.newSfsClient("shop", func(c *v1alpha1.SfsClient) {
+			c.Spec.Secret.Name, c.Spec.Secret.CreationPolicy = "app", v1alpha1.SecretMerge
+			c.Spec.Token.Secret.Name, c.Spec.Token.Secret.CreationPolicy = "app-token", v1alpha1.SecretMerge
+		})
+		w.run(90 * time.Second)
+		w.delete(w.shop())
+	}},
+	{name: "orphans-renamed", setup: func(w *world) {
+		w.newSfsClient("shop", func(c *v1alpha1.SfsClient) {
+			c.Spec.Secret.CreationPolicy, c.Spec.Token.Secret.CreationPolicy = v1alpha1.SecretOrphan, v1alpha1.SecretOrphan
+		})
+	}, action: func(w *world) {
+		update(w, w.shop(), func(c *v1alpha1.SfsClient) { c.Spec.Secret.Name, c.Spec.Token.Secret.Name = "ids", "live" })
+	}},
 	{name: "client-deleted", setup: func(w *world) { w.newShop() }, action: func(w *world) { w.delete(w.shop()) }},
 	{name: "client-recreated", setup: (*world).newTenant, action: func(w *world) {
 		w.delete(w.shop())

@@ -123,8 +123,8 @@ func (r *ClientReconciler) revokeToken(ctx context.Context, p *clientPass, name 
 	switch {
 	case err == nil:
 		return outcome, nil
-	case failed != nil && needsPerson(failed.reason):
-		// SFS has made up its mind; asking again changes nothing.
+	case failed != nil && needsPerson(failed.reason) && failed.reason != v1alpha1.CredentialsInvalidReason:
+		// SFS has made up its mind; asking again changes nothing. What it says of the credentials says nothing of the token.
 		return notRevoked(failed.message), nil
 	}
 	return happening{}, err

@@ -48,8 +48,9 @@ func retired(customKey string) happening {
 	return normal("Retired", "Retire", "the customKey at SFS was changed to "+customKey)
 }
 
+// notRetired is also told where SFS has changed the customKey and only its answer was lost.
 func notRetired(why string) happening {
-	return warning("NotRetired", "Retire", "the customKey at SFS was not changed, so a resource of the same name gets the same object back: "+why)
+	return warning("NotRetired", "Retire", "the customKey at SFS may be as it was, and then a resource of the same name gets the same object back: "+why)
 }
 
 func repaired(secret string) happening {

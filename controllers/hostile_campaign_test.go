@@ -196,22 +196,24 @@ func tellsOfTheRevocation(h *hostility) string {
 	return ""
 }
 
-// tellsOfTheRetirement wants users to be told once how it went, and not that the client is retired if it is not.
+// tellsOfTheRetirement wants users to be told once how it went, and nothing that is not so.
 func tellsOfTheRetirement(h *hostility) string {
 	h.t.Helper()
-	retired := false
-	for _, c := range h.w.sim.Clients() {
-		retired = retired || c.ClientKey == h.status.ClientKey && strings.Contains(c.CustomKey, retiredMark)
+	retired, told, wrong := h.w.isRetired(h.status.ClientKey), 0, false
+	for _, event := range h.w.recorder.all() {
+		switch {
+		case !strings.HasPrefix(event, h.client.Name+" "):
+		case strings.Contains(event, " Retired: "):
+			told, wrong = told+1, wrong || !retired
+		case strings.Contains(event, " NotRetired: "):
+			told, wrong = told+1, wrong || retired && !strings.Contains(event, "may be as it was")
+		}
 	}
-	yes, no := h.w.recorder.count(h.client.Name, "Retired"), h.w.recorder.count(h.client.Name, "NotRetired")
-	if yes+no != 1 || yes == 1 && !retired {
-		return fmt.Sprintf("%d events tell that the client was retired, and %d that it was not; it is so: %t", yes, no, retired)
+	if told != 1 || wrong {
+		return fmt.Sprintf("that the client is retired is %t, and this is told: %v", retired, h.w.recorder.all())
 	}
 	return ""
 }
-
-// retiredMark stands between the customKey of what was retired and the time of that.
-const retiredMark = "#retired-"
 
 // hostility is one request under attack.
 type hostility struct {

@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/sendforsign"
 	"github.com/sendforsign/sfs-operator/sendforsign/sfstest"
 )
 
@@ -72,6 +74,16 @@ func TestAClientThatIsRetiredIsNotFoundAgain(t *testing.T) {
 	}
 }
 
+// retiredMark stands between the customKey of what was retired and the time of that.
+const retiredMark = "#retired-"
+
+// isRetired says whether a client has the customKey of one that was retired.
+func (w *world) isRetired(clientKey string) bool {
+	return slices.ContainsFunc(w.sim.Clients(), func(at sendforsign.Client) bool {
+		return at.ClientKey == clientKey && strings.Contains(at.CustomKey, retiredMark)
+	})
+}
+
 func TestADeletionEndsWhateverFails(t *testing.T) {
 	down := sfstest.Fault{Status: 503}
 	for name, c := range map[string]struct {
@@ -85,6 +97,8 @@ func TestADeletionEndsWhateverFails(t *testing.T) {
 		"the platform is deleted as well":     {before: func(w *world) { w.delete(w.sfsPlatform()) }, within: time.Second, event: "Retired"},
 		"the credentials are gone":            {before: func(w *world) { w.delete(w.credentials(w.sim.Credentials())) }, within: time.Second, event: "NotRetired"},
 		"the credentials have been replaced":  {before: func(w *world) { w.sim.RotateCredentials(); w.restart() }, within: time.Minute, event: "NotRetired"},
+		"SFS does not show what came of it":   {fault: &sfstest.Fault{Endpoint: "client", Action: "read", Status: 503}, within: time.Minute, event: "NotRetired"},
+		"SFS refuses to show what came of it": {fault: &sfstest.Fault{Endpoint: "client", Action: "read", Status: 422}, within: time.Second, event: "NotRetired"},
 		"SFS changes no customKey":            {behaviour: sfstest.Behaviour{CustomKeyUpdate: sfstest.UpdateIgnored}, within: time.Second, event: "NotRetired"},
 		"SFS refuses a change of a customKey": {behaviour: sfstest.Behaviour{CustomKeyUpdate: sfstest.Update400}, within: time.Second, event: "NotRetired"},
 		"SFS forgot the client":               {before: func(w *world) { w.sim.RemoveClient(w.sim.Clients()[0].ClientKey) }, within: time.Second, event: "NotRetired"},
@@ -94,6 +108,7 @@ func TestADeletionEndsWhateverFails(t *testing.T) {
 			shop := w.newSfsClient("shop", retiring)
 			w.settle()
 			w.wantReady(shop)
+			key := shop.Status.ClientKey
 			if c.before != nil {
 				c.before(w)
 			}
@@ -107,6 +122,9 @@ func TestADeletionEndsWhateverFails(t *testing.T) {
 			}
 			if n := w.recorder.count("shop", c.event); n != 1 {
 				t.Errorf("%d events %s, want 1: %v", n, c.event, w.recorder.all())
+			}
+			if told := strings.Join(w.recorder.all(), "\n"); c.event == "NotRetired" && w.isRetired(key) && !strings.Contains(told, "may be as it was") {
+				t.Errorf("it is told for sure that the client is not retired, and it is: %s", told)
 			}
 		})
 	}

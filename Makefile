@@ -114,7 +114,7 @@ $(CAMPAIGNS:%=campaign-%): campaign-%:
 
 .PHONY: campaign-fuzz
 campaign-fuzz: ## Run each fuzz target for FUZZ_FOR (30s)
-	$(GO) run ./hack/fuzz -for $(FUZZ_FOR) -dir bin/campaigns ./sendforsign ./controllers
+	$(GO) run ./hack/fuzz -for $(FUZZ_FOR) -dir bin/campaigns ./sendforsign ./controllers ./internal/shape
 FUZZ_FOR ?= 30s
 
 .PHONY: verify

@@ -94,7 +94,8 @@ func renderEnv(src Source) (string, error) {
 		case from[name] != "":
 			return "", fmt.Errorf("the keys %s and %s make the same environment variable, %s", from[name], key, name)
 		case !bare.MatchString(value) || tildeAhead.MatchString(value):
-			return "", fmt.Errorf("the value of %s needs quotes, which Docker and shells read differently; use a template for the one that reads it", key)
+			return "", fmt.Errorf("the value of %s needs quotes, which Docker and shells read differently; "+
+				"use a template for the one that reads it", key)
 		}
 		from[name], lines[name] = key, name+"="+value+"\n"
 	}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,8 +18,11 @@ import (
 )
 
 // values are what a template is applied to. A template knows these, texts, numbers and truth values. The type has no
-// methods, which templates could call.
+// exported methods, which templates could call.
 type values map[string]string
+
+// names are all keys, for a message.
+func (v values) names() string { return strings.Join(slices.Sorted(maps.Keys(v)), ", ") }
 
 // builtIn are the functions of text/template that are let through as they are. What they give is no longer than what they
 // were given, and they copy nothing.
@@ -70,7 +72,7 @@ func faultf(function, format string, args ...any) *fault {
 	return &fault{function: function, text: fmt.Sprintf(format, args...)}
 }
 
-// meter counts what the templates of a Shape do.
+// meter counts what the templates of a Shape have functions do.
 type meter struct{ left int }
 
 // A call costs as much as the text that it reads and writes, and a little for itself.
@@ -114,8 +116,8 @@ func (m *meter) bound(name string, function reflect.Value) any {
 		for _, arg := range args {
 			given += size(arg)
 		}
-		if given > maxText {
-			return refuse(faultf(name, "its arguments have more than %d KiB", maxText>>10))
+		if given > 2*maxText {
+			return refuse(faultf(name, "its arguments have more than %d KiB", 2*maxText>>10))
 		}
 		if !m.spend(costOfCall + given) {
 			return refuse(faultf(name, tooMuchWork))
@@ -165,7 +167,7 @@ func size(v reflect.Value) int {
 func index(all values, key string) (string, error) {
 	value, found := all[key]
 	if !found {
-		return "", faultf("index", "there is no value of that name; there are: %s", strings.Join(slices.Sorted(maps.Keys(all)), ", "))
+		return "", faultf("index", "there is no value of that name; there are: %s", all.names())
 	}
 	return value, nil
 }
@@ -229,20 +231,18 @@ func unixEpoch(text string) (string, error) {
 	return strconv.FormatInt(read.Unix(), 10), nil
 }
 
-var (
-	verb = regexp.MustCompile(`%[-+# 0]*([0-9]{0,3})(?:\.([0-9]{0,3}))?([dfqstvxX%])`)
-	// verbs are for these kinds of arguments. What fmt makes of others is no text that anybody wants in a file.
-	verbs = map[string][]reflect.Kind{
-		"d": {reflect.Int},
-		"f": {reflect.Float64},
-		"q": {reflect.String},
-		"s": {reflect.String},
-		"t": {reflect.Bool},
-		"v": nil,
-		"x": {reflect.Int, reflect.String},
-		"X": {reflect.Int, reflect.String},
-	}
-)
+// verbs of printf, and the kinds of arguments that each is for. What fmt makes of others is no text that anybody wants in
+// a file.
+var verbs = map[byte][]reflect.Kind{
+	'd': {reflect.Int},
+	'f': {reflect.Float64},
+	'q': {reflect.String},
+	's': {reflect.String},
+	't': {reflect.Bool},
+	'v': nil, // any
+	'x': {reflect.Int, reflect.String},
+	'X': {reflect.Int, reflect.String},
+}
 
 // printf is that of fmt, but each verb has its argument of the right kind, in order. Widths have up to three digits, and
 // count as text: a thousand wide fields are a megabyte.
@@ -253,24 +253,25 @@ func printf(format string, args ...any) (string, error) {
 		if !found {
 			break
 		}
-		rest = "%" + after
-		m := verb.FindStringSubmatchIndex(rest)
-		if m == nil || m[0] != 0 {
-			return "", faultf("printf", "the format has a verb that is none of %%d, %%f, %%q, %%s, %%t, %%v, %%x, %%X and %%%%, or a width of more than three digits")
-		}
-		kinds, isVerb := verbs[rest[m[6]:m[7]]]
-		length += number(rest, m[2], m[3]) + number(rest, m[4], m[5])
-		rest = rest[m[1]:]
-		if !isVerb { // %%
+		if rest, found = strings.CutPrefix(after, "%"); found {
 			continue
+		}
+		var wide int
+		var verb byte
+		wide, verb, rest = directive(after)
+		kinds, found := verbs[verb]
+		if !found {
+			return "", faultf("printf", "the format has a verb that is none of %%d, %%f, %%q, %%s, %%t, %%v, %%x, %%X and %%%%, "+
+				"or a width of more than three digits")
 		}
 		if used == len(args) {
 			return "", faultf("printf", "there are more verbs than arguments")
 		}
-		if kind := reflect.ValueOf(args[used]).Kind(); kinds != nil && !slices.Contains(kinds, kind) {
+		if kinds != nil && !slices.Contains(kinds, reflect.ValueOf(args[used]).Kind()) {
 			return "", faultf("printf", "argument %d does not fit its verb", used+1)
 		}
 		used++
+		length += wide
 	}
 	if used < len(args) {
 		return "", faultf("printf", "there are more arguments than verbs")
@@ -281,11 +282,25 @@ func printf(format string, args ...any) (string, error) {
 	return fmt.Sprintf(format, args...), nil
 }
 
-// number is a part of a text that is empty, absent or a number.
-func number(text string, from, to int) int {
-	if from < 0 {
-		return 0
+// directive is what stands behind a %: how wide it makes the result, and its verb. Without one that could be read the
+// verb is 0.
+func directive(text string) (wide int, verb byte, rest string) {
+	rest = strings.TrimLeft(text, "-+# 0")
+	width, rest := number(rest)
+	precision := 0
+	if after, found := strings.CutPrefix(rest, "."); found {
+		precision, rest = number(after)
 	}
-	n, _ := strconv.Atoi(text[from:to])
-	return n
+	if rest == "" {
+		return 0, 0, ""
+	}
+	return width + precision, rest[0], rest[1:]
+}
+
+// number is that of up to three digits at the beginning of a text.
+func number(text string) (n int, rest string) {
+	for i := 0; i < 3 && text != "" && text[0] >= '0' && text[0] <= '9'; i++ {
+		n, text = 10*n+int(text[0]-'0'), text[1:]
+	}
+	return n, text
 }

@@ -110,7 +110,8 @@ func (s Shape) Render(src Source) (data map[string][]byte, err error) {
 	}
 	if size > maxData {
 		return nil, &Error{Field: largest, Message: fmt.Sprintf(
-			"all keys and values of the Secret together have %d KiB, and may have %d; this is the largest", size>>10, maxData>>10)}
+			"all keys and values of the Secret together have %d KiB, and may have %d; this is the largest",
+			(size+1023)>>10, maxData>>10)}
 	}
 	return data, nil
 }
@@ -157,8 +158,9 @@ func (s Shape) parts(src Source) ([]part, *Error) {
 	taken := map[string]part{}
 	for _, p := range parts {
 		if !isKey(p.key) {
-			return nil, &Error{Field: p.where(), Message: fmt.Sprintf("%s is no key for a Secret: "+
-				`it needs 1 to %d of the characters A-Z, a-z, 0-9, "-", "_" and ".", and may not be "." or begin with ".."`, quoted(p.key), maxKey)}
+			return nil, &Error{Field: p.where(), Message: fmt.Sprintf(
+				`%s is no key for a Secret: it needs 1 to %d of the characters A-Z, a-z, 0-9, "-", "_" and ".", `+
+					`and may not be "." or begin with ".."`, quoted(p.key), maxKey)}
 		}
 		other, found := taken[p.key]
 		if !found {
@@ -229,7 +231,9 @@ func (s Shape) formats(src Source) ([]part, *Error) {
 
 func (s Shape) templates(src Source) ([]part, *Error) {
 	if len(s.Template) > maxTemplates {
-		return nil, &Error{Field: "template.data", Message: fmt.Sprintf("there are %d templates, and may be %d", len(s.Template), maxTemplates)}
+		return nil, &Error{
+			Field: "template.data", Message: fmt.Sprintf("there are %d templates, and may be %d", len(s.Template), maxTemplates),
+		}
 	}
 	var parts []part
 	m := &meter{left: maxWork}
@@ -237,7 +241,9 @@ func (s Shape) templates(src Source) ([]part, *Error) {
 	for _, key := range slices.Sorted(maps.Keys(s.Template)) {
 		where := field("template.data", key)
 		if total += len(s.Template[key]); total > maxAllTemplates {
-			return nil, &Error{Field: where, Message: fmt.Sprintf("with this one, the templates together have more than %d KiB", maxAllTemplates>>10)}
+			return nil, &Error{
+				Field: where, Message: fmt.Sprintf("with this one, the templates together have more than %d KiB", maxAllTemplates>>10),
+			}
 		}
 		parts = append(parts, part{key: key, field: where, what: where, render: func() ([]byte, bool, *Error) {
 			text, problem := render(s.Template[key], src.Values, m)

@@ -7,9 +7,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"maps"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"text/template"
@@ -23,16 +21,18 @@ const (
 	maxTemplate     = 16 << 10
 	maxAllTemplates = 64 << 10
 	maxTemplates    = 64
-	// maxText is how long the arguments of a function together, its result, and what a template writes may each be.
+	// maxText is how long the result of a function, and what a template writes, may be. The arguments of a function may
+	// have twice as much together.
 	maxText = 64 << 10
-	// maxWork is how much text the templates of a Shape may write, and have functions read and write, in all. Large values
-	// and many calls stay far below; what reaches it takes a fraction of a second.
+	// maxWork is how much text the templates of a Shape may have functions read and write, in all. Large values and many
+	// calls stay far below; what reaches it takes a fraction of a second.
 	maxWork = 4 << 20
 	// maxDepth is how deep conditions and parentheses of a template may be nested.
 	maxDepth = 100
 
-	tooDeep     = "conditions and parentheses are nested more than 100 deep"
-	tooMuchWork = "the templates together do too much: some calls of functions with long texts must go"
+	notCarriedOut = "it can not be carried out"
+	tooDeep       = "conditions and parentheses are nested more than 100 deep"
+	tooMuchWork   = "the templates together do too much: some calls of functions with long texts must go"
 )
 
 // name of each template. The errors of text/template begin with it, so that it is read in "in action started at line:3".
@@ -43,7 +43,7 @@ func render(text string, all values, m *meter) (result []byte, problem *Error) {
 	// Nothing is known that panics. If a later version of Go has something, it must not end the process.
 	defer func() {
 		if recover() != nil {
-			result, problem = nil, &Error{Message: "it can not be carried out"}
+			result, problem = nil, &Error{Message: notCarriedOut}
 		}
 	}()
 	if len(text) > maxTemplate {
@@ -55,32 +55,23 @@ func render(text string, all values, m *meter) (result []byte, problem *Error) {
 	}
 	t, err := template.New(name).Option("missingkey=error").Funcs(m.metered(used)).AddParseTree(name, tree)
 	if err != nil {
-		return nil, &Error{Message: "it can not be carried out"}
+		return nil, &Error{Message: notCarriedOut}
 	}
-	out := &limited{meter: m}
-	if err := t.Execute(out, all); err != nil {
+	var out limited
+	if err := t.Execute(&out, all); err != nil {
 		return nil, executed(err, text)
 	}
 	return out.text.Bytes(), nil
 }
 
 // limited takes what a template writes.
-type limited struct {
-	text  bytes.Buffer
-	meter *meter
-}
+type limited struct{ text bytes.Buffer }
 
-var (
-	errTooLong = errors.New("it writes too much")
-	errNoWork  = errors.New("no work is left")
-)
+var errTooLong = errors.New("it writes too much")
 
 func (l *limited) Write(text []byte) (int, error) {
 	if l.text.Len()+len(text) > maxText {
 		return 0, errTooLong
-	}
-	if !l.meter.spend(len(text)) {
-		return 0, errNoWork
 	}
 	return l.text.Write(text)
 }
@@ -241,7 +232,7 @@ func (c checker) argument(node parse.Node, all bool, depth int) *Error {
 // value checks the name of a value. That its key is unknown shows also in a branch that is not taken today.
 func (c checker) value(at parse.Node, path []string) *Error {
 	if _, found := c.values[path[0]]; !found {
-		return c.problem(at, "there is no value %s; there are: %s", quoted(path[0]), strings.Join(slices.Sorted(maps.Keys(c.values)), ", "))
+		return c.problem(at, "there is no value %s; there are: %s", quoted(path[0]), c.values.names())
 	}
 	if len(path) > 1 {
 		return c.problem(at, "a value has no fields")
@@ -270,18 +261,12 @@ func unparsed(err error) *Error {
 	if found[2] == "unexpected EOF" {
 		return &Error{Line: line, Message: "the {{end}} of an {{if}} or {{with}} is missing"}
 	}
-	return &Error{Line: line, Message: clean(startedAt.ReplaceAllString(found[2], "$1 that begins in line $2"))}
+	return &Error{Line: line, Message: shortened(startedAt.ReplaceAllString(found[2], "$1 that begins in line $2"))}
 }
 
-// clean is a text that may hold a part of a template, for a message.
-func clean(text string) string {
+// shortened is a text that may hold a part of a template, for a message. The parser quotes what can not be printed.
+func shortened(text string) string {
 	const most = 200
-	text = strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || !strconv.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, text)
 	if len(text) > most {
 		text = strings.ToValidUTF8(text[:most], "") + "…"
 	}
@@ -300,13 +285,13 @@ var (
 			return fmt.Sprintf("%s: the number of arguments is %s, and should be %s%s", found[1], found[4], found[2], found[3])
 		}},
 		{regexp.MustCompile(`: wrong type for value; expected ([\w.{} ]+); got ([\w.{} ]+)$`), func(found []string) string {
-			return kind(found[1]) + " is needed here, and this is " + kind(found[2])
+			return kind(found[1]) + " is needed, not " + kind(found[2])
 		}},
 		{regexp.MustCompile(`: expected (string|integer|bool); found `), func(found []string) string {
-			return kind(found[1]) + " is needed here"
+			return kind(found[1]) + " is needed"
 		}},
 		{regexp.MustCompile(`: can't handle .* for arg of type ([\w.]+)$`), func(found []string) string {
-			return kind(found[1]) + " is needed here"
+			return kind(found[1]) + " is needed"
 		}},
 		{regexp.MustCompile(`: can't evaluate field (\w+) in type \w+$`), func(found []string) string {
 			return fmt.Sprintf("within with, the dot stands for another value: write $.%s", found[1])
@@ -314,8 +299,9 @@ var (
 		{regexp.MustCompile(`: map has no entry for key "(\w+)"$`), func(found []string) string {
 			return fmt.Sprintf("there is no value %q", found[1])
 		}},
-		{regexp.MustCompile(`: can't give argument to non-function `), func([]string) string { return "only a function has arguments" }},
-		{regexp.MustCompile(`: \w+ is not a method but has arguments$`), func([]string) string { return "only a function has arguments" }},
+		{regexp.MustCompile(`: (can't give argument to non-function |\w+ is not a method but has arguments$)`), func([]string) string {
+			return "only a function has arguments"
+		}},
 		{regexp.MustCompile(` overflows int$`), func([]string) string { return "the number is too large" }},
 	}
 	calling = regexp.MustCompile(`: error calling (\w+): $`)
@@ -324,14 +310,11 @@ var (
 // executed is the problem that came up while a template was carried out. The text of the error is not passed on: it may
 // quote values, which a time that can not be read, for one, does.
 func executed(err error, text string) *Error {
-	switch {
-	case errors.Is(err, errTooLong):
+	if errors.Is(err, errTooLong) {
 		return &Error{Message: fmt.Sprintf("it writes more than %d KiB", maxText>>10)}
-	case errors.Is(err, errNoWork):
-		return &Error{Message: tooMuchWork}
 	}
 	said := err.Error()
-	problem := &Error{Message: "it can not be carried out"}
+	problem := &Error{Message: notCarriedOut}
 	if found := executeError.FindStringSubmatch(said); found != nil {
 		line, _ := strconv.Atoi(found[1])
 		offset, _ := strconv.Atoi(found[2])
@@ -348,7 +331,7 @@ func executed(err error, text string) *Error {
 	}
 	if theirs := errors.Unwrap(failed.Err); theirs != nil {
 		if found := calling.FindStringSubmatch(strings.TrimSuffix(said, theirs.Error())); found != nil {
-			problem.Message = found[1] + ": these arguments do not fit, or not together"
+			problem.Message = found[1] + ": the arguments do not fit, or are of different kinds"
 		}
 		return problem
 	}

@@ -105,6 +105,8 @@ func editedFields() map[string]map[string]editedField {
 		"userKey":        {fixed: true, good: values("key-1"), bad: []any{"", "a/b", long(129)}},
 	}
 	maps.Copy(user, personFields())
+	// Else chance would give the Secrets of both one name, which only one of them can have.
+	user["secret.name"] = editedField{good: values("ids", "i", strings.Repeat("i", 253)), bad: user["secret.name"].bad}
 	return map[string]map[string]editedField{platformKind: platformFields(), clientKind: client, userKind: user}
 }
 

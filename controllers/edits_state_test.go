@@ -6,6 +6,7 @@ package controllers
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -68,12 +69,16 @@ func stateOf(w *world, c *v1alpha1.SfsClient, u *v1alpha1.SfsClientUser) string 
 		}
 	}
 	slices.Sort(lines)
-	// Names are replaced last, the longer ones first.
-	return strings.NewReplacer(
+	state := strings.NewReplacer(
 		s.ClientKey, "<clientKey>", s.DefaultUserKey, "<defaultUserKey>", u.Status.UserKey, "<userKey>",
 		string(c.UID), "<uid>", string(u.UID), "<uid>",
-		w.namespace+"/"+c.Name+"/"+u.Name, "<namespace>/<client>/<user>", w.namespace+"/"+c.Name, "<namespace>/<client>", c.SecretName(), "<secret>", c.TokenSecretName(), "<token>", u.SecretName(), "<user secret>",
+		w.namespace+"/"+c.Name+"/"+u.Name, "<namespace>/<client>/<user>", w.namespace+"/"+c.Name, "<namespace>/<client>",
 	).Replace(strings.Join(lines, "\n"))
+	// A Secret may be called by a letter, of which there are many.
+	for _, name := range [][2]string{{c.SecretName(), "<secret>"}, {c.TokenSecretName(), "<token>"}, {u.SecretName(), "<user secret>"}} {
+		state = regexp.MustCompile(`\b`+regexp.QuoteMeta(name[0])+`\b`).ReplaceAllLiteralString(state, name[1])
+	}
+	return state
 }
 
 func secretLines(s *corev1.Secret) []string {

@@ -141,6 +141,8 @@ func editedFields() map[string]map[string]editedField {
 	maps.Copy(user, secretFields("secret", "userKey", "x"))
 	user["secret.deletionPolicy"] = editedField{good: values("Delete", "Retain"), bad: []any{"", "Keep"}}
 	maps.Copy(user, personFields())
+	// Else chance would give the Secrets of both one name, which only one of them can have.
+	user["secret.name"] = editedField{good: values("ids", "i", strings.Repeat("i", 253)), bad: user["secret.name"].bad}
 	return map[string]map[string]editedField{platformKind: platformFields(), clientKind: client, userKind: user}
 }
 

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -494,22 +495,28 @@ func TestACacheThatIsBehindRestartsNobody(t *testing.T) {
 	update(w, c, says("another"))
 	w.run(time.Minute)
 	w.wantRestarts(app, 1)
-	for _, kinds := range [][]string{{secretKind}, {clientKind}, {clientKind, secretKind}} {
+	startBehind := func(kinds ...string) {
+		t.Helper()
+		w.run(10 * time.Minute)
 		view := maps.Clone(w.there)
 		for r, o := range before {
-			for _, kind := range kinds {
-				if r.kind == kind {
-					view[r] = o
-				}
+			if slices.Contains(kinds, r.kind) {
+				view[r] = o
 			}
 		}
-		w.run(10 * time.Minute)
 		w.restartWith(view)
 		w.fallBehind(100, time.Minute, kinds...)
 		w.run(10 * time.Minute)
 		w.wantRestarts(app, 1)
 	}
+	startBehind(secretKind)
+	startBehind(clientKind)
+	startBehind(clientKind, secretKind)
 	w.wantReady(c)
+	// Where nothing may be published, the Secret is not written either, which would have it looked at.
+	platform := &v1alpha1.SfsPlatform{ObjectMeta: metav1.ObjectMeta{Name: w.platform}}
+	update(w, platform, func(p *v1alpha1.SfsPlatform) { p.Spec.AllowedNamespaces.Names = []string{"another"} })
+	startBehind(secretKind)
 }
 
 // TestAWorkloadThatCanNotBeReadCostsNoToken has each request for a workload fail.

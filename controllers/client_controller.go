@@ -122,6 +122,7 @@ func (r *ClientReconciler) reconcile(ctx context.Context, p *clientPass) error {
 	if published == nil && p.misshapen != nil {
 		p.report(v1alpha1.SecretReadyCondition, "", "", p.misshapen)
 	}
+	r.restartConsumers(ctx, p)
 	if published == nil && kept == nil {
 		failed = append(failed, r.sweepFormer(ctx, p))
 	}

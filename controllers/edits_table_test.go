@@ -125,6 +125,16 @@ func editedFields() map[string]map[string]editedField {
 		},
 		"token.verification": {good: tried((*editor).awaitProbes, values("None", "Probe")...), bad: []any{"", "Always"}},
 		"token.secret.name":  {good: values("token", "t", long(253)), bad: []any{"", "Token", "a_b", long(254)}},
+		// None of these workloads is there, nor the kind Rollout: that is no reason not to be Ready.
+		"rolloutRestartTargets": {
+			good: values(restarting(nil), restarting(map[string]any{"kind": "Rollout", "when": "TokenChanged", "minInterval": "1m"}),
+				restarting(map[string]any{"selector": map[string]any{"matchLabels": map[string]any{"app": "shop"}}})),
+			bad: []any{
+				restarting(map[string]any{"kind": "Pod"}), restarting(map[string]any{"kind": nil}), restarting(map[string]any{"name": "A"}),
+				restarting(map[string]any{"minInterval": "59s"}), restarting(map[string]any{"when": "Always"}),
+				restarting(map[string]any{"selector": map[string]any{}}), append(restarting(nil), restarting(nil)...),
+			},
+		},
 	}
 	maps.Copy(client, secretFields("secret", "clientKey", "x"))
 	maps.Copy(client, secretFields("token.secret", "tokenType", "{{ .token }}"))
@@ -144,6 +154,14 @@ func editedFields() map[string]map[string]editedField {
 	// Else chance would give the Secrets of both one name, which only one of them can have.
 	user["secret.name"] = editedField{good: values("ids", "i", strings.Repeat("i", 253)), bad: user["secret.name"].bad}
 	return map[string]map[string]editedField{platformKind: platformFields(), clientKind: client, userKind: user}
+}
+
+// restarting is a list of one target.
+func restarting(change map[string]any) []any {
+	target := map[string]any{"name": "shop", "kind": "Deployment"}
+	maps.Copy(target, change)
+	maps.DeleteFunc(target, func(_ string, v any) bool { return v == nil })
+	return []any{target}
 }
 
 func platformFields() map[string]editedField {

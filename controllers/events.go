@@ -4,6 +4,8 @@
 package controllers
 
 import (
+	"strings"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/events"
 
@@ -59,6 +61,14 @@ func repaired(secret string) happening {
 
 func secretsLeft() happening {
 	return warning("SecretsLeft", "Release", "the Secrets of this resource could not be removed in time; delete them, or its keys in them, by hand")
+}
+
+func restarted(target string, workloads []string) happening {
+	return normal("Restarted", "Restart", "restarted for rolloutRestartTargets "+target+", since a Secret has changed: "+strings.Join(workloads, ", "))
+}
+
+func notRestarted(target, why string) happening {
+	return warning("NotRestarted", "Restart", "rolloutRestartTargets "+target+": "+why)
 }
 
 func renewedOnRequest() happening {

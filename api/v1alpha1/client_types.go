@@ -262,6 +262,12 @@ type SfsClientStatus struct {
 	// +listMapKey=name
 	FormerSecrets []FormerSecret `json:"formerSecrets,omitempty"`
 
+	// rolloutRestarts is what was last done for each of spec.rolloutRestartTargets.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	RolloutRestarts []RolloutRestart `json:"rolloutRestarts,omitempty"`
+
 	// pendingChanges is what the operator would change at SFS but does not: because of managementPolicy Observe or
 	// driftPolicy Report, or since somebody else keeps changing it back.
 	// +optional
@@ -286,6 +292,30 @@ type SfsClientStatus struct {
 	// acted on.
 	// +optional
 	LastHandledRevokeAt string `json:"lastHandledRevokeAt,omitempty"`
+}
+
+// RolloutRestart is what was last done for one of spec.rolloutRestartTargets.
+type RolloutRestart struct {
+	// name of the target.
+	// +required
+	Name string `json:"name,omitempty"`
+
+	// fingerprint of the content of the Secrets for which its workloads were last restarted, or that they had when the
+	// target was added to the spec. It is also the value of the annotation in the template of their Pods.
+	// +optional
+	Fingerprint string `json:"fingerprint,omitempty"`
+
+	// lastRestartTime is when the last restart began. Absent where there was none.
+	// +optional
+	LastRestartTime *metav1.Time `json:"lastRestartTime,omitempty"`
+
+	// pending: workloads are still to be restarted for this fingerprint.
+	// +optional
+	Pending bool `json:"pending,omitempty"`
+
+	// message is what went wrong. Absent where nothing did.
+	// +optional
+	Message string `json:"message,omitempty"`
 }
 
 // TokenStatus describes a published token, never the token itself.

@@ -81,6 +81,10 @@ const (
 	RevokePreviousAtAnnotation = "sendforsign.com/revoke-previous-at"
 )
 
+// RestartAnnotationPrefix begins the annotation in the template of the Pods of a workload that was restarted. The first
+// eight characters of the UID of the SfsClient follow; the value is a fingerprint of the content of its Secrets.
+const RestartAnnotationPrefix = "restart.sendforsign.com/"
+
 // Keys of the Secrets. They are public API: applications are written against them.
 const (
 	// KeyClientKey holds the SFS key of the client (in each Secret).

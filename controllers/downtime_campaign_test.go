@@ -30,8 +30,8 @@ type downtimePlan struct {
 
 	clients int
 	span    time.Duration
-	// spoil plants a bug.
-	spoil func(*v1alpha1.SfsClient)
+	// spoil does harm before each disturbance, if there is one.
+	spoil func(*downtime)
 }
 
 func (p downtimePlan) String() string { return p.kind + "/" + strconv.FormatUint(p.seed, 10) }
@@ -148,9 +148,9 @@ func (p downtimePlan) happens(t testing.TB, report *downtimeReport) {
 	}
 	begin := w.clock.Now()
 	d.next = begin.Add(callEach)
-	d.passes(p.span)
+	d.passes(p.span, p.spoil)
 	for name := range d.current {
-		w.wantReady(&v1alpha1.SfsClient{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name}})
+		w.wantReady(d.named(name))
 	}
 	report.Hours = w.clock.Now().Sub(begin).Hours()
 	report.Clients, report.Consumers = p.clients, len(d.consumers)
@@ -170,7 +170,29 @@ func (p downtimePlan) shape(c *v1alpha1.SfsClient, i int) {
 	case 3:
 		c.Spec.Token.RenewBefore = &metav1.Duration{Duration: 12 * time.Minute}
 	}
-	if p.spoil != nil {
-		p.spoil(c)
+}
+
+// TestZeroDowntimeIsNotTakenForGranted: a campaign that never finds anything proves nothing.
+func TestZeroDowntimeIsNotTakenForGranted(t *testing.T) {
+	for name, spoil := range map[string]func(*downtime){
+		"a margin that covers no outage": func(d *downtime) {
+			for client := range d.current {
+				update(d.w, d.named(client), func(c *v1alpha1.SfsClient) {
+					c.Spec.Token.RenewBefore = &metav1.Duration{Duration: 3 * time.Minute}
+				})
+			}
+			d.outage(true, false)
+		},
+		"tokens that are revoked as soon as they are replaced": func(d *downtime) {
+			annotate(d.w, d.one(), v1alpha1.RevokeRequestedAtAnnotation, d.name("request"))
+		},
+	} {
+		report := newDowntimeReport()
+		findings := judged(t, func(t testing.TB) {
+			downtimePlan{kind: kindOnDelete, seed: 1, clients: 2, span: time.Hour, spoil: spoil}.happens(t, report)
+		})
+		if report.Refused == 0 {
+			t.Errorf("%s: none of %d calls was refused; %v", name, report.Calls, findings)
+		}
 	}
 }

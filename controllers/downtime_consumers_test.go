@@ -137,6 +137,7 @@ type downtime struct {
 	overlaps  []replaced
 	tokenKeys map[string]string // by client
 	trouble   *trouble
+	history   []string // disturbances
 	// longestAPIAway is that of this kind of world.
 	longestAPIAway time.Duration
 	serial         int // makes names and values new
@@ -320,6 +321,7 @@ func (d *downtime) refused(c *consumer, value string, now time.Time) {
 	if at := d.replaced[value]; !at.IsZero() {
 		text.WriteString(", whose successor was published at " + at.Format(time.TimeOnly))
 	}
+	text.WriteString(", from Secret " + c.mount.secret + "; before it: " + strings.Join(d.history[max(0, len(d.history)-4):], ", "))
 	if d.trouble != nil {
 		text.WriteString("; the last trouble was " + d.trouble.String())
 	}

@@ -91,13 +91,14 @@ func (d *downtime) troubled(p plane, next http.RoundTripper) http.RoundTripper {
 		case m.fits(x.call):
 			return m.strike(x)
 		}
-		return modeNamed("down").strike(x) // what is no write can not be lost
+		return modeNamed("internal").strike(x) // what is no write can not be lost
 	})
 }
 
 var (
 	sfsOutages = []string{"unreachable", "503", throttles, "reset", "lost", "500-done", "html-502"}
-	apiOutages = []string{"down", "broken", "busy", "internal", "lost-done", "timeout-done"}
+	// Of refused and broken connections there are none: client-go tries reads again itself, for ten seconds of real time.
+	apiOutages = []string{"busy", "internal", "forbidden", "internal-done", "lost-done", "timeout-done"}
 )
 
 func (d *downtime) upTo(most time.Duration) time.Duration {
@@ -161,9 +162,13 @@ func (d *downtime) disturbances() map[string]func() {
 
 // one is an SfsClient as it is now.
 func (d *downtime) one() *v1alpha1.SfsClient {
-	c := &v1alpha1.SfsClient{ObjectMeta: metav1.ObjectMeta{Namespace: d.w.namespace, Name: oneOf(d, slices.Sorted(maps.Keys(d.current))...)}}
+	c := d.named(oneOf(d, slices.Sorted(maps.Keys(d.current))...))
 	d.w.reload(c)
 	return c
+}
+
+func (d *downtime) named(name string) *v1alpha1.SfsClient {
+	return &v1alpha1.SfsClient{ObjectMeta: metav1.ObjectMeta{Namespace: d.w.namespace, Name: name}}
 }
 
 func (d *downtime) name(of string) string {
@@ -274,20 +279,23 @@ func (d *downtime) editsByHand() {
 }
 
 // passes lets a time full of disturbances pass, and after it one in which all comes to rest.
-func (d *downtime) passes(span time.Duration) {
+func (d *downtime) passes(span time.Duration, spoil func(*downtime)) {
 	all := d.disturbances()
 	names := slices.Sorted(maps.Keys(all))
 	for end := d.w.clock.Now().Add(span); d.w.clock.Now().Before(end); {
+		if spoil != nil {
+			spoil(d)
+		}
 		name := oneOf(d, names...)
 		d.report.Disturbances[name]++
+		d.history = append(d.history, name+" at "+d.w.clock.Now().Format(time.TimeOnly))
 		all[name]()
 		d.w.run(d.upTo(4 * time.Minute))
 	}
 	d.w.wire.heal()
 	d.trouble = nil
 	for _, name := range slices.Sorted(maps.Keys(d.current)) {
-		c := &v1alpha1.SfsClient{ObjectMeta: metav1.ObjectMeta{Namespace: d.w.namespace, Name: name}}
-		update(d.w, c, func(c *v1alpha1.SfsClient) { c.Spec.Token.Secret.Template = v1alpha1.SecretTemplate{} })
+		update(d.w, d.named(name), func(c *v1alpha1.SfsClient) { c.Spec.Token.Secret.Template = v1alpha1.SecretTemplate{} })
 	}
 	d.w.run(aimedFor)
 }

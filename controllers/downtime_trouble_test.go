@@ -152,7 +152,7 @@ func (d *downtime) disturbances() map[string]func() {
 		"spec edited":               d.editsSpec,
 		"shape of Secret edited":    d.editsShape,
 		"Secret renamed":            d.renames,
-		"Secret deleted by hand":    func() { d.w.delete(d.w.secret(d.one().TokenSecretName())) },
+		"Secret deleted by hand":    d.deletesByHand,
 		"Secret edited by hand":     d.editsByHand,
 		"new token asked for": func() {
 			annotate(d.w, d.one(), v1alpha1.RenewRequestedAtAnnotation, d.name("request"))
@@ -260,9 +260,21 @@ func (d *downtime) renames() {
 	d.w.run(moved + callEach)
 }
 
+func (d *downtime) deletesByHand() { d.w.delete(d.w.secret(d.mended().TokenSecretName())) }
+
+// mended is an SfsClient whose template is good: of a Secret that is gone nobody knows the last good shape.
+func (d *downtime) mended() *v1alpha1.SfsClient {
+	c := d.one()
+	if _, wrong := c.Spec.Token.Secret.Template.Data["wrong"]; wrong {
+		update(d.w, c, func(c *v1alpha1.SfsClient) { c.Spec.Token.Secret.Template.Data = nil })
+		d.w.run(callEach)
+	}
+	return c
+}
+
 // editsByHand changes what the operator wrote.
 func (d *downtime) editsByHand() {
-	c := d.one()
+	c := d.mended()
 	key := d.tokenKeys[c.Name]
 	update(d.w, d.w.secret(c.TokenSecretName()), func(s *corev1.Secret) {
 		switch d.random.IntN(4) {

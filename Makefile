@@ -90,12 +90,13 @@ test: ## Run all tests with the race detector, on a real control plane
 	KUBEBUILDER_ASSETS="$$assets" CGO_ENABLED=1 $(GO) test -race -timeout 15m -p 2 $(TESTFLAGS) $(PKG)
 
 # A campaign is a test that tries one promise at very many points: of each, its package and its name.
-CAMPAIGNS := crash faults stale pairs clock hostile edits processes control-plane git restart
+CAMPAIGNS := crash faults stale pairs clock zero-downtime hostile edits processes control-plane git restart
 TEST_crash := ./controllers TestCampaignCrash
 TEST_faults := ./controllers TestCampaignFaults
 TEST_stale := ./controllers TestCampaignStale
 TEST_pairs := ./controllers TestCampaignPairs
 TEST_clock := ./controllers TestCampaignClock
+TEST_zero-downtime := ./controllers TestCampaignZeroDowntime
 TEST_hostile := ./controllers TestCampaignHostileAnswers
 TEST_edits := ./controllers TestCampaignSpecEdits
 TEST_processes := ./test TestTwoProcesses

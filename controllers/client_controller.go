@@ -183,7 +183,7 @@ func (r *ClientReconciler) signals() <-chan event.GenericEvent { return r.drift.
 
 func (r *ClientReconciler) watches() []watched {
 	return []watched{
-		{&v1alpha1.SfsClient{}, itself, specOrAnnotationChanged()},
+		{&v1alpha1.SfsClient{}, itself, wantsAttention()},
 		{&v1alpha1.SfsClient{}, r.rivalsOf, rivalChanged()},
 		{&corev1.Secret{}, r.ownersOf, changedByOthers()},
 		{&v1alpha1.SfsPlatform{}, r.clientsOfPlatform, platformChanged()},

@@ -187,7 +187,7 @@ func (p *platformPass) reportPause(s *session) {
 
 func (r *PlatformReconciler) watches() []watched {
 	return []watched{
-		{&v1alpha1.SfsPlatform{}, itself, specOrAnnotationChanged()},
+		{&v1alpha1.SfsPlatform{}, itself, wantsAttention()},
 		{&corev1.Secret{}, r.platformsOfSecret, predicate.Funcs{}},
 		{&v1alpha1.SfsClient{}, platformOfClient, useChanged()},
 	}

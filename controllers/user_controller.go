@@ -173,7 +173,7 @@ func (r *UserReconciler) signals() <-chan event.GenericEvent { return r.drift.us
 
 func (r *UserReconciler) watches() []watched {
 	return []watched{
-		{&v1alpha1.SfsClientUser{}, itself, specOrAnnotationChanged()},
+		{&v1alpha1.SfsClientUser{}, itself, wantsAttention()},
 		{&v1alpha1.SfsClientUser{}, r.siblingsOf, siblingChanged()},
 		{&corev1.Secret{}, r.ownersOf, changedByOthers()},
 		{&v1alpha1.SfsClient{}, r.usersOfClient, clientKeyChanged()},

@@ -161,9 +161,14 @@ func rateLimiter() workqueue.TypedRateLimiter[reconcile.Request] {
 	return workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](100*time.Millisecond, 30*time.Second)
 }
 
-// specOrAnnotationChanged lets no status write of the operator through.
-func specOrAnnotationChanged() predicate.Predicate {
+// wantsAttention lets a change of what the user wants through, and of the status no more than another outcome of Ready. The
+// operator wrote that itself, but a pass since then may have seen an older state in a cache that was behind, and have found
+// nothing to write: what an application waits for would stay untrue.
+func wantsAttention() predicate.Predicate {
 	return predicate.Or(predicate.GenerationChangedPredicate{}, updated(func(before, after client.Object) bool {
+		if outcome(before, v1alpha1.ReadyCondition) != outcome(after, v1alpha1.ReadyCondition) {
+			return true
+		}
 		for _, name := range []string{
 			v1alpha1.ReconcileRequestedAtAnnotation, v1alpha1.RenewRequestedAtAnnotation,
 			v1alpha1.RevokeRequestedAtAnnotation, v1alpha1.PausedAnnotation,
@@ -207,17 +212,17 @@ func platformChanged() predicate.Predicate {
 		if before.GetAnnotations()[v1alpha1.RevokeRequestedAtAnnotation] != after.GetAnnotations()[v1alpha1.RevokeRequestedAtAnnotation] {
 			return true
 		}
-		verdict := func(o client.Object) (status metav1.ConditionStatus, reason string) {
-			if c := conditions.Get(o.(*v1alpha1.SfsPlatform), v1alpha1.CredentialsValidCondition); c != nil {
-				return c.Status, c.Reason
-			}
-			return "", ""
-		}
-		statusBefore, reasonBefore := verdict(before)
-		statusAfter, reasonAfter := verdict(after)
-		return statusBefore != statusAfter || reasonBefore != reasonAfter ||
+		return outcome(before, v1alpha1.CredentialsValidCondition) != outcome(after, v1alpha1.CredentialsValidCondition) ||
 			before.(*v1alpha1.SfsPlatform).Status.CredentialsRevision != after.(*v1alpha1.SfsPlatform).Status.CredentialsRevision
 	}))
+}
+
+// outcome is the status and the reason of a condition.
+func outcome(o client.Object, conditionType string) [2]string {
+	if c := conditions.Get(o.(object), conditionType); c != nil {
+		return [2]string{string(c.Status), c.Reason}
+	}
+	return [2]string{}
 }
 
 // useChanged lets through what the platform of a client counts, or what may let it go.

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/internal/conditions"
 )
 
 // updateCase is one change of an object, and whether somebody wants to know of it.
@@ -102,11 +103,15 @@ func another(c *v1alpha1.SfsClient) *v1alpha1.SfsClient {
 	return c
 }
 
-func TestSpecOrAnnotationChanged(t *testing.T) {
+func TestWantsAttention(t *testing.T) {
 	t.Parallel()
-	p := specOrAnnotationChanged()
+	p := wantsAttention()
 	withStatus := annotated(1, nil)
 	withStatus.Status.ClientKey = "key-1"
+	ready, unready := annotated(1, nil), annotated(1, nil)
+	now := metav1.NewTime(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
+	conditions.Set(ready, now, v1alpha1.ReadyCondition, metav1.ConditionTrue, v1alpha1.AvailableReason, "all is well")
+	conditions.Set(unready, now, v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.PlatformNotFoundReason, "there is none")
 	withFinalizer := annotated(1, nil)
 	withFinalizer.Finalizers = []string{v1alpha1.RevokeTokenFinalizer}
 	labelled := annotated(1, nil)
@@ -117,6 +122,7 @@ func TestSpecOrAnnotationChanged(t *testing.T) {
 		"nothing":     {reason: "a resync is not wanted", before: annotated(1, nil), after: annotated(1, nil), want: false},
 		"the spec":    {reason: "the user wants something", before: annotated(1, nil), after: annotated(2, nil), want: true},
 		"the status":  {reason: "the operator wrote it", before: annotated(1, nil), after: withStatus, want: false},
+		"Ready":       {reason: "a pass may have seen an older state", before: ready, after: unready, want: true},
 		"a finalizer": {reason: "the operator wrote it", before: annotated(1, nil), after: withFinalizer, want: false},
 		"a label":     {reason: "it means nothing here", before: annotated(1, nil), after: labelled, want: false},
 		"another object of this name": {

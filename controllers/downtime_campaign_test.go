@@ -175,13 +175,10 @@ func (p downtimePlan) shape(c *v1alpha1.SfsClient, i int) {
 // TestZeroDowntimeIsNotTakenForGranted: a campaign that never finds anything proves nothing.
 func TestZeroDowntimeIsNotTakenForGranted(t *testing.T) {
 	for name, spoil := range map[string]func(*downtime){
-		"a margin that covers no outage": func(d *downtime) {
-			for client := range d.current {
-				update(d.w, d.named(client), func(c *v1alpha1.SfsClient) {
-					c.Spec.Token.RenewBefore = &metav1.Duration{Duration: 3 * time.Minute}
-				})
-			}
-			d.outage(true, false)
+		"an outage that is longer than the margin": func(d *downtime) {
+			outage := &trouble{sfs: "unreachable", length: 30 * time.Minute}
+			d.suffers(outage)
+			d.w.run(outage.length + between)
 		},
 		"tokens that are revoked as soon as they are replaced": func(d *downtime) {
 			annotate(d.w, d.one(), v1alpha1.RevokeRequestedAtAnnotation, d.name("request"))

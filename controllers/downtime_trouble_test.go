@@ -121,6 +121,16 @@ func (d *downtime) outage(sfs, api bool) {
 	if d.random.IntN(2) == 0 {
 		t.length = most
 	}
+	d.suffers(t)
+	if d.random.IntN(3) == 0 {
+		d.w.run(max(0, t.until.Sub(d.w.clock.Now())) / 2)
+		d.w.restart()
+	}
+	d.w.run(max(0, t.until.Sub(d.w.clock.Now())) + between)
+}
+
+// suffers waits until the trouble has begun.
+func (d *downtime) suffers(t *trouble) {
 	d.trouble = t
 	if t.aimed {
 		for waited := time.Duration(0); t.from.IsZero() && waited < aimedFor; waited += callEach {
@@ -130,11 +140,6 @@ func (d *downtime) outage(sfs, api bool) {
 	if t.from.IsZero() {
 		t.begin(d.w.clock.Now())
 	}
-	if d.random.IntN(3) == 0 {
-		d.w.run(max(0, t.until.Sub(d.w.clock.Now())) / 2)
-		d.w.restart()
-	}
-	d.w.run(max(0, t.until.Sub(d.w.clock.Now())) + between)
 }
 
 // disturbances are what happens, by name.
@@ -208,7 +213,7 @@ func (d *downtime) editsSpec() {
 		case 2:
 			c.Spec.Token.RenewBefore = nil
 		case 3:
-			c.Spec.Token.RenewBefore = &metav1.Duration{Duration: oneOf(d, 10, 12, 15, 20, time.Duration(23)) * time.Minute}
+			c.Spec.Token.RenewBefore = &metav1.Duration{Duration: time.Duration(oneOf(d, 10, 12, 15, 20, 23)) * time.Minute}
 		case 4:
 			c.Spec.DriftPolicy = oneOf(d, v1alpha1.DriftPolicyReport, v1alpha1.DriftPolicyCorrect)
 		default:

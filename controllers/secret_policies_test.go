@@ -115,7 +115,9 @@ func TestASecretThatIsMergedIntoKeepsWhatIsTheirs(t *testing.T) {
 	if n := w.sim.LiveTokens(c.Status.ClientKey); n > 1 {
 		t.Errorf("%d tokens were minted for a Secret that can not be written", n)
 	}
-	update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Token.Secret.Keys = map[string]v1alpha1.SecretKey{"token": "sfs-token"} })
+	update(w, c, func(c *v1alpha1.SfsClient) {
+		c.Spec.Token.Secret.Keys = map[string]v1alpha1.SecretKey{"token": "sfs-token"}
+	})
 	w.run(time.Minute)
 	w.wantReady(c)
 	wantAlive := func() {

@@ -49,8 +49,12 @@ func (r *ClientReconciler) keepToken(ctx context.Context, p *clientPass, blocked
 		r.scheduleProbe(p, current, rejected)
 	}
 	if failure == nil && blocked == nil {
+		err := r.refreshFormer(ctx, p, have, *current)
+		if err == nil { // else who reads a Secret of a former name would be left with a token that is revoked
+			err = r.revokePrevious(ctx, p, current)
+		}
 		// What comes of the tokens before it does not matter to who uses this one.
-		if err := unsettled(r.revokePrevious(ctx, p, current)); err != nil {
+		if unsettled(err) != nil {
 			return err
 		}
 	}
@@ -64,11 +68,6 @@ func (r *ClientReconciler) keepToken(ctx context.Context, p *clientPass, blocked
 	}
 	if current != nil {
 		p.recordToken(*current, policy)
-	}
-	if current != nil && failure == nil {
-		if err := unsettled(r.refreshFormer(ctx, p, have, *current)); err != nil {
-			return err
-		}
 	}
 	p.judgeToken(current, failure, rejected)
 	return nil

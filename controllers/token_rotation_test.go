@@ -691,6 +691,29 @@ func TestAFormerSecretIsKeptFresh(t *testing.T) {
 	}
 }
 
+// The write of the new Secret may be the last thing that a process does: then the status does not tell of the former one.
+func TestAFormerSecretIsKeptFreshAfterACrash(t *testing.T) {
+	w := newWorld(t)
+	c := w.newSfsClient("shop", onRotate)
+	w.settle()
+	update(w, c, renamed)
+	w.settle()
+	w.wantReady(c)
+	before := c.DeepCopy()
+	c.Status.FormerSecrets = nil
+	if err := w.client.Status().Patch(t.Context(), c, client.MergeFrom(before)); err != nil {
+		t.Fatal(err)
+	}
+	w.run(time.Second) // so that the next token is of another time
+	annotate(w, c, v1alpha1.RenewRequestedAtAnnotation, "now")
+	w.restart()
+	w.run(4 * time.Minute)
+	w.wantWaiting(c, 1)
+	if string(w.secret("shop-sfs-token").Data[v1alpha1.KeyToken]) != w.valueOf(c) {
+		t.Error("the former Secret holds a token that is about to be revoked")
+	}
+}
+
 func TestARequestReplacesAndThenRevokesTheToken(t *testing.T) {
 	for name, test := range map[string]struct {
 		policy   func(*v1alpha1.SfsClient)

@@ -230,10 +230,21 @@ func (r *ClientReconciler) knowsValue(p *clientPass, have *published) bool {
 	return have.annotations[v1alpha1.TokenKeyAnnotation] != "" || known && kept.hash() == have.annotations[v1alpha1.TokenHashAnnotation]
 }
 
-// refreshFormer has the token Secrets of former names hold the present token, as long as they are there.
+// refreshFormer has the token Secrets of former names hold the present token, as long as they are there. The status need not
+// tell of one yet: what wrote the Secret of the new name may have ended with that.
 func (r *ClientReconciler) refreshFormer(ctx context.Context, p *clientPass, have *published, current token.Token) error {
-	for _, f := range p.client.Status.FormerSecrets {
-		former, err := r.secrets.observe(ctx, p.ref, p.client.UID, f.Name)
+	if p.client.Generation == 1 {
+		return nil // there was no other name
+	}
+	names, err := r.secrets.owned(ctx, p.client, p.ref)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if name == p.client.TokenSecretName() {
+			continue
+		}
+		former, err := r.secrets.observe(ctx, p.ref, p.client.UID, name)
 		if err != nil {
 			return err
 		}
@@ -249,7 +260,7 @@ func (r *ClientReconciler) refreshFormer(ctx context.Context, p *clientPass, hav
 			continue // the next one
 		}
 		m.token.Revision, m.previous = former.revision+1, nil
-		if err := p.wrote(ctx, f.Name, r.publishToken(ctx, p, former, f.Name, formIn(former), m)); err != nil {
+		if err := p.wrote(ctx, name, r.publishToken(ctx, p, former, name, formIn(former), m)); err != nil {
 			return err
 		}
 	}

@@ -27,7 +27,7 @@ func (r *ClientReconciler) keepToken(ctx context.Context, p *clientPass, blocked
 	if err != nil {
 		return err
 	}
-	if err := p.chooseForm(have); err != nil && blocked == nil {
+	if err := r.chooseForm(p, have); err != nil && blocked == nil {
 		blocked = err
 	}
 	seen := r.observed(p, have)
@@ -83,7 +83,7 @@ func (r *ClientReconciler) renewIfDue(
 	}
 	reason := token.Decide(seen, policy, p.now)
 	if reason == token.NotDue {
-		r.tokens.published(p.ref) // after all
+		r.tokens.published(p.ref, p.tokenForm.shape) // after all
 		return current, nil
 	}
 	log.FromContext(ctx).V(1).Info("Token is due", "why", reason)
@@ -186,7 +186,7 @@ func (r *ClientReconciler) renew(
 	if err := p.wrote(ctx, name, err); err != nil {
 		return nil, err
 	}
-	r.tokens.put(p.ref, keptToken{minted, true})
+	r.tokens.put(p.ref, keptToken{minted, true, p.tokenForm.shape})
 	return &minted.token, nil
 }
 
@@ -278,7 +278,7 @@ func (r *ClientReconciler) mint(ctx context.Context, p *clientPass) (mintedToken
 		value: made.AccessToken, tokenType: made.TokenType, of: tokenOf(clientKey, url), clientKey: clientKey, baseURL: url, asked: asked,
 		token: token.Token{Issued: issued, Expires: issued.Add(made.ExpiresIn), Owner: string(p.client.UID)},
 	}
-	r.tokens.put(p.ref, keptToken{m, false})
+	r.tokens.put(p.ref, keptToken{mintedToken: m})
 	return m, nil
 }
 

@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"os"
@@ -248,6 +249,11 @@ func TestSecretsHaveTheShapeThatIsAskedFor(t *testing.T) {
 	last := w.secret("shop-sfs-token")
 	if info, _ := w.sim.TokenState(string(last.Data["bearer"])); !info.Alive || string(last.Data["header"]) != "Authorization: Bearer "+string(last.Data["bearer"]) {
 		t.Errorf("the token was not renewed in its last form: %+v", info)
+	}
+	w.delete(last)
+	w.run(time.Minute)
+	if again := w.secret("shop-sfs-token"); again == nil || !maps.EqualFunc(again.Data, last.Data, bytes.Equal) {
+		t.Errorf("the Secret that was deleted is not back in its last form, have %v", again)
 	}
 
 	// With Replace there is nothing but the template.

@@ -49,14 +49,15 @@ func (m mintedToken) hash() string {
 type keptToken struct {
 	mintedToken
 	published bool
+	shape     string // in which it was published; see form
 }
 
 type keptTokens struct{ *memory[keptToken] }
 
 // published notes that the token stands in its Secret.
-func (k keptTokens) published(r ref) {
+func (k keptTokens) published(r ref, shape string) {
 	if m, ok := k.get(r); ok && !m.published {
-		k.put(r, keptToken{m.mintedToken, true})
+		k.put(r, keptToken{m.mintedToken, true, shape})
 	}
 }
 
@@ -100,7 +101,7 @@ var tokenAnnotations = map[string]string{
 
 // chooseForm decides on the form of the token Secret. Where the spec asks for one that can not be, the last one goes on: a
 // token must not die of a mistake in a template.
-func (p *clientPass) chooseForm(have *published) error {
+func (r *ClientReconciler) chooseForm(p *clientPass, have *published) error {
 	p.tokenForm = formOf(p.client.Spec.Token.Secret, tokenAnnotations)
 	at := p.now.UTC().Truncate(time.Second)
 	_, err := p.tokenForm.render(mintedToken{
@@ -111,11 +112,15 @@ func (p *clientPass) chooseForm(have *published) error {
 		return nil
 	}
 	p.misshapen = templateError("spec.token.secret", err)
-	if have == nil || !have.ours {
-		return p.misshapen
+	if have != nil && have.ours {
+		p.tokenForm.shape = have.annotations[v1alpha1.ShapeAnnotation]
+		return nil
 	}
-	p.tokenForm.shape = have.annotations[v1alpha1.ShapeAnnotation]
-	return nil
+	if kept, known := r.tokens.get(p.ref); known && kept.published { // and its Secret has been deleted, or has another name now
+		p.tokenForm.shape = kept.shape
+		return nil
+	}
+	return p.misshapen
 }
 
 // shown are the values of a token Secret.

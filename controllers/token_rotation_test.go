@@ -661,6 +661,29 @@ func TestATokenThatMovesWithItsSecretIsTheSame(t *testing.T) {
 	}
 }
 
+// A write that only shows the token in another shape must not move its renewal into the past, where nobody looks for it.
+func TestAWriteOfTheSameTokenDoesNotMoveItsRenewal(t *testing.T) {
+	w := newWorld(t)
+	c := w.newSfsClient("shop")
+	w.settle()
+	w.reload(c)
+	want := c.Status.Token.RenewalTime
+	for i := range 20 {
+		w.run(repairPause)
+		update(w, c, func(c *v1alpha1.SfsClient) {
+			c.Spec.Token.Secret.Keys = map[string]v1alpha1.SecretKey{"token": v1alpha1.SecretKey(fmt.Sprint("key-", i))}
+		})
+		w.settle()
+		w.reload(c)
+		if got := c.Status.Token.RenewalTime; !got.Equal(&want) {
+			t.Fatalf("write %d: the renewal moved from %s to %s", c.Status.Token.Revision, want, got)
+		}
+	}
+	if c.Status.Token.Revision != 21 {
+		t.Errorf("the Secret was written %d times, so this test shows nothing", c.Status.Token.Revision)
+	}
+}
+
 // A former Secret must not hold a dead token as long as it is there.
 func TestAFormerSecretIsKeptFresh(t *testing.T) {
 	w := newWorld(t)

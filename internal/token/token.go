@@ -45,12 +45,13 @@ type Policy struct {
 
 // Token describes a published token, without its value.
 type Token struct {
-	// Issued is when the token was asked for, Expires when it dies.
+	// Issued is when the token was asked for, to the millisecond, Expires when it dies.
 	Issued, Expires time.Time
-	// Revision counts the writes of this owner. With Owner it makes the jitter of the renewal, which must not change
-	// with a restart.
+	// Owner makes, with Issued, the jitter of the renewal, which must change neither with a restart nor with another write
+	// of the same token: the renewal might move into the past, where nobody waits for it.
+	Owner string
+	// Revision counts the writes of this owner.
 	Revision int64
-	Owner    string
 	// RevokePrevious is when the next of the tokens before this one is to be revoked. Zero: none waits for it.
 	RevokePrevious time.Time
 }
@@ -75,7 +76,7 @@ func (p Policy) Margin(life time.Duration) time.Duration {
 // RenewalTime is when the token is due for renewal.
 func (p Policy) RenewalTime(t Token) time.Time {
 	untilDue := t.Life() - p.Margin(t.Life())
-	jitter := fraction(untilDue, jitterFraction*spread(t.Owner, t.Revision))
+	jitter := fraction(untilDue, jitterFraction*spread(t.Owner, t.Issued.UnixMilli()))
 	return t.Issued.Add(untilDue - jitter)
 }
 
@@ -85,11 +86,11 @@ func Phase(owner string, interval time.Duration) time.Duration {
 	return fraction(interval, spread(owner, 0))
 }
 
-// spread is a number in [0, 1) that is always the same for the same owner and revision.
-func spread(owner string, revision int64) float64 {
+// spread is a number in [0, 1) that is always the same for the same owner and number.
+func spread(owner string, number int64) float64 {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(owner))
-	_ = binary.Write(h, binary.LittleEndian, revision)
+	_ = binary.Write(h, binary.LittleEndian, number)
 	// FNV leaves the high bits of short inputs poorly mixed; the multiplication (of splitmix64) mends that.
 	const mix = 0xbf58476d1ce4e5b9
 	x := h.Sum64()

@@ -24,6 +24,14 @@ func made(life time.Duration) token.Token {
 	return token.Token{Issued: start, Expires: start.Add(life), Owner: "0b6e7a1c-5c3a-4f0f-8d5e-2f1a6f3f9f10", Revision: 1}
 }
 
+// madeLater returns the token that is made some milliseconds later.
+func madeLater(ms int, life time.Duration) token.Token {
+	tok := made(life)
+	tok.Issued = tok.Issued.Add(time.Duration(ms) * time.Millisecond)
+	tok.Expires = tok.Issued.Add(life)
+	return tok
+}
+
 func TestMargin(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
@@ -306,11 +314,10 @@ func TestEveryTokenIsRenewedInItsTime(t *testing.T) {
 	for _, life := range lives {
 		for _, renewBefore := range policies {
 			policy := token.Policy{RenewBefore: renewBefore}
-			for revision := range int64(1000) {
-				tok := made(life)
-				tok.Revision = revision
+			for i := range 1000 {
+				tok := madeLater(i, life)
 				renewal := policy.RenewalTime(tok)
-				about := fmt.Sprintf("a life of %s with a margin of %s, revision %d", life, renewBefore, revision)
+				about := fmt.Sprintf("a life of %s from %s with a margin of %s", life, tok.Issued, renewBefore)
 				switch left := tok.Expires.Sub(renewal); {
 				case !renewal.After(tok.Issued):
 					t.Fatalf("%s: renewed at %s after its issue", about, renewal.Sub(tok.Issued))
@@ -333,9 +340,8 @@ func TestEveryTokenIsRenewedInItsTime(t *testing.T) {
 func TestAnSFSTokenIsRenewedAt1080To1200Seconds(t *testing.T) {
 	t.Parallel()
 	earliest, latest := day, time.Duration(0)
-	for revision := range int64(10_000) {
-		tok := made(1800 * time.Second)
-		tok.Revision = revision
+	for i := range 10_000 {
+		tok := madeLater(i, 1800*time.Second)
 		age := token.Policy{}.RenewalTime(tok).Sub(tok.Issued)
 		earliest, latest = min(earliest, age), max(latest, age)
 	}
@@ -347,14 +353,15 @@ func TestAnSFSTokenIsRenewedAt1080To1200Seconds(t *testing.T) {
 func TestARestartDoesNotMoveARenewal(t *testing.T) {
 	t.Parallel()
 	// Known values: another build decides the same, or all tokens of a fleet might be due at once after an upgrade.
-	for revision, want := range map[int64]time.Duration{
-		1: 18*time.Minute + 47258*time.Millisecond,
-		2: 19*time.Minute + 59427*time.Millisecond,
+	for i, want := range map[int]time.Duration{
+		1: 18*time.Minute + 23590*time.Millisecond,
+		2: 18*time.Minute + 14480*time.Millisecond,
 	} {
-		tok := made(1800 * time.Second)
-		tok.Revision = revision
-		if got := (token.Policy{}).RenewalTime(tok).Sub(tok.Issued).Round(time.Millisecond); got != want {
-			t.Errorf("revision %d: renewed at the age of %s, want %s", revision, got, want)
+		tok := madeLater(i, 1800*time.Second)
+		for tok.Revision = range int64(3) { // nor does another write of it
+			if got := (token.Policy{}).RenewalTime(tok).Sub(tok.Issued).Round(time.Millisecond); got != want {
+				t.Errorf("token %d, revision %d: renewed at the age of %s, want %s", i, tok.Revision, got, want)
+			}
 		}
 	}
 }
@@ -362,21 +369,22 @@ func TestARestartDoesNotMoveARenewal(t *testing.T) {
 func TestRenewalsAreSpread(t *testing.T) {
 	t.Parallel()
 	const many, buckets = 10_000, 10
-	tests := map[string]func(i int) (owner string, revision int64){
-		"over owners with UIDs": func(i int) (string, int64) {
+	tests := map[string]func(i int) (owner string, later int){
+		"over owners with UIDs": func(i int) (string, int) {
 			return fmt.Sprintf("%08x-5c3a-4f0f-8d5e-2f1a6f3f9f10", i*2654435761%(1<<32)), 1
 		},
-		"over owners who differ in a digit": func(i int) (string, int64) { return fmt.Sprintf("owner-%d", i), 1 },
-		"over the revisions of one owner":   func(i int) (string, int64) { return "owner", int64(i) },
-		"over revisions without an owner":   func(i int) (string, int64) { return "", int64(i) },
+		"over owners who differ in a digit": func(i int) (string, int) { return fmt.Sprintf("owner-%d", i), 1 },
+		"over the tokens of one owner":      func(i int) (string, int) { return "owner", i },
+		"over tokens without an owner":      func(i int) (string, int) { return "", i },
 	}
 	for name, of := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var count [buckets]int
 			for i := range many {
-				tok := made(1800 * time.Second)
-				tok.Owner, tok.Revision = of(i)
+				owner, later := of(i)
+				tok := madeLater(later, 1800*time.Second)
+				tok.Owner = owner
 				early := 1200*time.Second - token.Policy{}.RenewalTime(tok).Sub(tok.Issued)
 				count[min(int(early*buckets/(120*time.Second)), buckets-1)]++
 			}

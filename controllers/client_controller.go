@@ -47,7 +47,9 @@ const clientKind = "SfsClient"
 type clientPass struct {
 	*tenantPass
 	client *v1alpha1.SfsClient
-	// tokenForm is that of the token Secret in this pass, and misshapen what is wrong with the one that the spec asks for.
+	// tokenName and tokenForm are those of the token Secret in this pass, and misshapen is what is wrong with the one that the
+	// spec asks for.
+	tokenName string
 	tokenForm form
 	misshapen error
 }

@@ -9,6 +9,7 @@ import (
 
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 	"github.com/sendforsign/sfs-operator/internal/conditions"
@@ -19,11 +20,18 @@ import (
 // token is minted.
 func (r *ClientReconciler) ensureFinalizer(ctx context.Context, p *clientPass) error {
 	wanted := p.client.Spec.Token.RevocationPolicy != v1alpha1.RevokeNever && (p.client.TokenEnabled() || p.client.Status.Token != nil)
+	specs := []v1alpha1.SecretSpec{p.client.Spec.Secret}
+	if p.client.TokenEnabled() {
+		specs = append(specs, p.client.Spec.Token.Secret)
+	}
+	left, err := p.wouldLeave(ctx, r.secrets, p.leave, specs...)
+	if err != nil {
+		return err
+	}
 	return p.ensureFinalizers(ctx, map[string]bool{
-		v1alpha1.RevokeTokenFinalizer: wanted,
-		v1alpha1.RetireFinalizer:      p.client.Spec.DeletionPolicy == v1alpha1.DeletionPolicyRetire,
-		v1alpha1.ReleaseSecretsFinalizer: unowned(p.client.Spec.Secret) || p.client.TokenEnabled() && unowned(p.client.Spec.Token.Secret) ||
-			len(p.client.Status.FormerSecrets) > 0,
+		v1alpha1.RevokeTokenFinalizer:    wanted,
+		v1alpha1.RetireFinalizer:         p.client.Spec.DeletionPolicy == v1alpha1.DeletionPolicyRetire,
+		v1alpha1.ReleaseSecretsFinalizer: left,
 	})
 }
 
@@ -35,10 +43,11 @@ func (r *ClientReconciler) finalize(ctx context.Context, p *clientPass) (ctrl.Re
 	if t := p.client.Status.Token; t != nil && t.ExpirationTime.Time.Before(end) {
 		expiry = t.ExpirationTime.Time
 	}
+	revoking := controllerutil.ContainsFinalizer(p.client, v1alpha1.RevokeTokenFinalizer) && p.now.Before(expiry)
 	return p.release(ctx,
 		duty{
 			finalizer: v1alpha1.RevokeTokenFinalizer, deadline: expiry, missed: notRevoked(notInTime),
-			do: func(ctx context.Context) (happening, error) { return r.revokeToken(ctx, p, p.publishedIn()) },
+			do: func(ctx context.Context) (happening, error) { return r.revokeLast(ctx, p) },
 		},
 		duty{
 			finalizer: v1alpha1.RetireFinalizer, deadline: end, missed: notRetired(notInTime),
@@ -47,6 +56,9 @@ func (r *ClientReconciler) finalize(ctx context.Context, p *clientPass) (ctrl.Re
 		duty{
 			finalizer: v1alpha1.ReleaseSecretsFinalizer, deadline: end, missed: secretsLeft(),
 			do: func(ctx context.Context) (happening, error) {
+				if revoking { // what is to be revoked stands in a Secret, until it is known that it was
+					return happening{}, p.later(deferred{after: staleRead})
+				}
 				return happening{}, p.later(p.releaseSecrets(ctx, r.secrets, p.leave))
 			},
 		},
@@ -91,6 +103,16 @@ func (r *ClientReconciler) retire(ctx context.Context, p *clientPass) (happening
 	})
 }
 
+// revokeLast revokes the tokens of an SfsClient that is being deleted.
+func (r *ClientReconciler) revokeLast(ctx context.Context, p *clientPass) (happening, error) {
+	outcome, err := r.revokeToken(ctx, p, p.publishedIn())
+	last := p.client.Status.Token
+	if err == nil && outcome == (happening{}) && last != nil && p.now.Before(last.ExpirationTime.Time) {
+		return notRevoked("the Secret that held it is gone or was changed"), nil
+	}
+	return outcome, err
+}
+
 // revokeToken revokes the token in a Secret, if there is one, and those before it that wait there. It returns what is to be
 // told of it.
 func (r *ClientReconciler) revokeToken(ctx context.Context, p *clientPass, name string) (happening, error) {
@@ -130,13 +152,20 @@ func (r *ClientReconciler) revokeToken(ctx context.Context, p *clientPass, name 
 	return happening{}, err
 }
 
-// tokensIn returns the published token and those that wait for their revocation.
+// tokensIn returns the published token, if it is the one that the operator wrote, and those that wait for their revocation.
+// What somebody else has put there is a secret of theirs, and not for SFS.
 func (r *ClientReconciler) tokensIn(ctx context.Context, p *clientPass, name string) ([]sendforsign.Secret, error) {
 	secret, have, err := r.secrets.read(ctx, p.client, p.ref, name)
-	if err != nil || secret == nil {
+	if err != nil {
 		return nil, err
 	}
-	values := valuesIn(secret, formOf(p.client.Spec.Token.Secret, nil))
+	var values []sendforsign.Secret
+	if secret == nil { // as in a namespace that is being deleted
+		if kept, known := r.tokens.get(p.ref); known && kept.token.Owner == string(p.client.UID) {
+			values = append(values, kept.value)
+		}
+		return values, nil
+	}
 	if seen := r.observed(p, have); seen.Token != nil {
 		if m, ok := r.held(p, secret, have, *seen.Token); ok {
 			values = []sendforsign.Secret{m.value}
@@ -223,7 +252,7 @@ func (r *ClientReconciler) unpublish(ctx context.Context, p *clientPass, name st
 	list = append(list, previousToken{value: held.value, expires: held.token.Expires})
 	list.atOnce(p.now.UTC().Truncate(time.Millisecond))
 	held.previous, held.token.Revision = list, have.revision+1
-	return p.wrote(ctx, name, r.secrets.write(ctx, p.client, p.ref, have, withdrawnSecret(name, formIn(have), held)))
+	return p.wrote(ctx, name, r.secrets.write(ctx, p.client, p.ref, have, withdrawnSecret(name, have, held)))
 }
 
 // leave says how the Secrets of former names are given up. A token that is no longer wanted leaves at once.

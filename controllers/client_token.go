@@ -23,11 +23,11 @@ func (r *ClientReconciler) keepToken(ctx context.Context, p *clientPass, blocked
 	if !p.client.TokenEnabled() {
 		return r.withdrawToken(ctx, p)
 	}
-	have, err := r.secrets.observe(ctx, p.ref, p.client.UID, p.client.TokenSecretName())
-	if err != nil {
+	have, err := r.chooseSecret(ctx, p)
+	if unsettled(err) != nil {
 		return err
 	}
-	if err := r.chooseForm(p, have); err != nil && blocked == nil {
+	if err != nil && blocked == nil {
 		blocked = err
 	}
 	seen := r.observed(p, have)
@@ -103,8 +103,8 @@ func (p *clientPass) tellRenewal(reason token.Reason) {
 	case token.Requested:
 		p.tell(renewedOnRequest())
 	case token.Missing, token.Damaged:
-		if p.client.Status.Token != nil && p.client.Status.Token.SecretRef.Name == p.client.TokenSecretName() {
-			p.tell(repaired(p.client.TokenSecretName()))
+		if p.client.Status.Token != nil && p.client.Status.Token.SecretRef.Name == p.tokenName {
+			p.tell(repaired(p.tokenName))
 		}
 	case token.Rejected:
 		p.tell(replacedRejected())
@@ -160,12 +160,12 @@ func tokenOf(clientKey, baseURL string) string {
 func (r *ClientReconciler) renew(
 	ctx context.Context, p *clientPass, have *published, current *token.Token, why token.Reason,
 ) (*token.Token, error) {
-	name := p.client.TokenSecretName()
+	name := p.tokenName
 	// Nothing is minted that could not be published.
 	if err := r.secrets.mayWrite(ctx, p.client, have, name, p.tokenForm); err != nil {
 		return nil, p.wrote(ctx, name, err)
 	}
-	if err := r.secrets.mayRepair(ctx, p.client, p.ref, have, name); err != nil {
+	if err := r.secrets.mayRepair(ctx, p.client, p.ref, have, name, p.tokenForm); err != nil {
 		return nil, p.later(err)
 	}
 	minted, ok, err := r.tokenAtHand(ctx, p, have, why)
@@ -180,8 +180,17 @@ func (r *ClientReconciler) renew(
 	if have, minted.previous, err = r.keepPrevious(ctx, p, have, minted); err != nil {
 		return nil, err
 	}
-	minted.token.Revision = max(revisionOf(have), statusRevision(p.client)) + 1
+	if _, err := tokenSecret(name, p.tokenForm, minted); err != nil {
+		p.misshapen = err
+		if why == token.Reshaped {
+			p.tokenForm = formIn(have)
+			return current, nil // the last good Secret stays
+		}
+		p.tokenForm.shape = shapeFor(minted, have, p.tokenForm.shape)
+	}
+	minted.token.Revision = max(revisionOf(have), p.statusRevision()) + 1
 	minted.token.RevokePrevious = minted.previous.next()
+	r.tokens.put(p.ref, keptToken{mintedToken: minted}) // the Secret that holds it may have to make way for another
 	err = r.publishToken(ctx, p, have, name, p.tokenForm, minted)
 	if err := p.wrote(ctx, name, err); err != nil {
 		return nil, err
@@ -202,8 +211,9 @@ func (r *ClientReconciler) publishToken(ctx context.Context, p *clientPass, have
 // one where only its Secret is missing, damaged or of another shape.
 func (r *ClientReconciler) tokenAtHand(ctx context.Context, p *clientPass, have *published, why token.Reason) (m mintedToken, ok bool, err error) {
 	serves := func(m mintedToken) bool {
+		asked := p.requests()
 		return m.token.Owner == string(p.client.UID) && m.of == tokenOf(p.client.Status.ClientKey, baseURL(p.platform)) &&
-			m.asked == p.requests() && m.isFresh(p)
+			!asked.wantRenewal(m.asked) && !asked.wantRevocation(m.asked) && m.isFresh(p)
 	}
 	lost := why == token.Missing || why == token.Damaged || why == token.Reshaped
 	if kept, known := r.tokens.get(p.ref); known && serves(kept.mintedToken) && (lost || !kept.published) {
@@ -211,9 +221,9 @@ func (r *ClientReconciler) tokenAtHand(ctx context.Context, p *clientPass, have 
 	}
 	name := p.publishedIn()
 	switch {
-	case why == token.Missing && name != p.client.TokenSecretName(): // the spec names another Secret
+	case why == token.Missing && name != p.tokenName: // the spec names another Secret
 	case have != nil && (why == token.Damaged || why == token.Reshaped):
-		name = p.client.TokenSecretName()
+		name = p.tokenName
 	default:
 		return m, false, nil
 	}
@@ -251,11 +261,11 @@ func revisionOf(have *published) int64 {
 }
 
 // statusRevision goes on counting where a Secret was deleted.
-func statusRevision(c *v1alpha1.SfsClient) int64 {
-	if c.Status.Token == nil || c.Status.Token.SecretRef.Name != c.TokenSecretName() {
-		return 0
+func (p *clientPass) statusRevision() int64 {
+	if known := p.client.Status.Token; known != nil && known.SecretRef.Name == p.tokenName {
+		return known.Revision
 	}
-	return c.Status.Token.Revision
+	return 0
 }
 
 func (r *ClientReconciler) mint(ctx context.Context, p *clientPass) (mintedToken, error) {
@@ -293,7 +303,7 @@ func (p *clientPass) recordToken(current token.Token, policy token.Policy) {
 		return // what the platform says of the margin can not be known, so the times stay as they were
 	}
 	p.client.Status.Token = &v1alpha1.TokenStatus{
-		SecretRef:      v1alpha1.SecretReference{Name: p.client.TokenSecretName()},
+		SecretRef:      v1alpha1.SecretReference{Name: p.tokenName},
 		IssuedTime:     metav1.NewTime(current.Issued),
 		ExpirationTime: metav1.NewTime(current.Expires),
 		RenewalTime:    metav1.NewTime(renewal.Truncate(time.Second)),

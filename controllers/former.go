@@ -6,6 +6,7 @@ package controllers
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -51,6 +52,7 @@ func (p *pass) sweepNow(ctx context.Context, secrets *Secrets, former *[]v1alpha
 		}
 		have, err := secrets.observe(ctx, p.ref, p.object.GetUID(), name)
 		if err != nil {
+			*former = before // their time goes on
 			return err
 		}
 		if have == nil || !have.ours {
@@ -90,31 +92,53 @@ func formerSecret(known []v1alpha1.FormerSecret, name string, now time.Time) v1a
 	return v1alpha1.FormerSecret{Name: name, RemovalTime: metav1.NewTime(now.Add(formerGracePeriod).Truncate(time.Second))}
 }
 
-// unowned says whether there is a Secret that Kubernetes does not delete together with its owner, and that is not to stay.
-func unowned(specs ...v1alpha1.SecretSpec) bool {
-	return slices.ContainsFunc(specs, func(s v1alpha1.SecretSpec) bool {
-		return s.DeletionPolicy != v1alpha1.SecretRetain && !formOf(s, nil).owned
-	})
+// wouldLeave says whether there is, or will be by these specs, a Secret that Kubernetes does not delete together with its
+// owner, and that is not to stay.
+func (p *pass) wouldLeave(ctx context.Context, secrets *Secrets, leave departure, specs ...v1alpha1.SecretSpec) (bool, error) {
+	for _, s := range specs {
+		if s.DeletionPolicy != v1alpha1.SecretRetain && !formOf(s, nil).owned {
+			return true, nil
+		}
+	}
+	if p.object.GetGeneration() == 1 {
+		return false, nil // there was no other spec
+	}
+	unowned, err := p.unowned(ctx, secrets, leave)
+	return len(unowned) > 0, err
 }
 
-// releaseSecrets removes the Secrets of a resource that is being deleted, but for those that the garbage collector takes.
-func (p *pass) releaseSecrets(ctx context.Context, secrets *Secrets, leave departure) error {
+// unowned are the names of the Secrets that Kubernetes does not delete together with their owner, and that are not to stay,
+// each with its policy.
+func (p *pass) unowned(ctx context.Context, secrets *Secrets, leave departure) (map[string]v1alpha1.SecretDeletionPolicy, error) {
 	names, err := secrets.owned(ctx, p.object, p.ref)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	unowned := map[string]v1alpha1.SecretDeletionPolicy{}
 	for _, name := range names {
 		have, err := secrets.observe(ctx, p.ref, p.object.GetUID(), name)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if have == nil || !have.ours || have.owned {
 			continue
 		}
 		if policy, _ := leave(have); policy != v1alpha1.SecretRetain {
-			if err := secrets.remove(ctx, p.object, p.ref, name, policy); err != nil {
-				return err
-			}
+			unowned[name] = policy
+		}
+	}
+	return unowned, nil
+}
+
+// releaseSecrets removes the Secrets of a resource that is being deleted, but for those that the garbage collector takes.
+func (p *pass) releaseSecrets(ctx context.Context, secrets *Secrets, leave departure) error {
+	unowned, err := p.unowned(ctx, secrets, leave)
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(unowned)) {
+		if err := secrets.remove(ctx, p.object, p.ref, name, unowned[name]); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -165,7 +165,7 @@ func (r *ClientReconciler) keepPrevious(
 	var done requests
 	name := p.publishedIn() // which may have another name than the one that is about to be written
 	if have != nil {
-		done, name = handled(have.annotations), p.client.TokenSecretName()
+		done, name = handled(have.annotations), p.tokenName
 	}
 	if !p.revokesOnRotate() && !minted.asked.wantRevocation(done) && (have == nil || !have.listsPrevious()) {
 		return have, nil, nil
@@ -238,7 +238,7 @@ func (r *ClientReconciler) revokePrevious(ctx context.Context, p *clientPass, cu
 		p.wakeForPrevious(current)
 		return nil
 	}
-	name := p.client.TokenSecretName()
+	name := p.tokenName
 	secret, live, err := r.secrets.read(ctx, p.client, p.ref, name)
 	if err != nil || secret == nil {
 		return err
@@ -252,7 +252,7 @@ func (r *ClientReconciler) revokePrevious(ctx context.Context, p *clientPass, cu
 		return p.later(deferred{after: staleRead})
 	}
 	if held.token.OwesRevocation(p.now) {
-		if err := r.secrets.mayRepair(ctx, p.client, p.ref, live, name); err != nil {
+		if err := r.secrets.mayRepair(ctx, p.client, p.ref, live, name, p.tokenForm); err != nil {
 			return p.later(err)
 		}
 		due, waiting := held.previous.split(p.now, p.revokesOnRotate())

@@ -106,7 +106,7 @@ func (r *ClientReconciler) scheduleProbe(p *clientPass, current *token.Token, re
 
 // askWithToken makes the cheapest request that a client token is good for, and returns what SFS answered.
 func (r *ClientReconciler) askWithToken(ctx context.Context, p *clientPass, have *published, current token.Token) (answer, err error) {
-	secret, live, err := r.secrets.read(ctx, p.client, p.ref, p.client.TokenSecretName())
+	secret, live, err := r.secrets.read(ctx, p.client, p.ref, p.tokenName)
 	if err != nil {
 		return nil, err
 	}

@@ -70,6 +70,10 @@ func formIn(have *published) form {
 	return f
 }
 
+func (f form) digest() string {
+	return contentHash(map[string][]byte{"form": fmt.Appendf(nil, "%+v", f)}, []string{"form"})
+}
+
 // wornBy says whether a Secret has this form.
 func (f form) wornBy(have *published) bool {
 	return (f.merged || f.kind == have.kind) && f.merged == !have.made && f.owned == have.owned &&
@@ -107,6 +111,15 @@ func encodeShape(spec v1alpha1.SecretSpec) string {
 		panic(err) // only strings are encoded
 	}
 	return string(raw)
+}
+
+// keysOf returns the part of a shape that any value can have.
+func keysOf(raw string) string {
+	var e encodedShape
+	if raw == "" || json.Unmarshal([]byte(raw), &e) != nil {
+		return ""
+	}
+	return encodeShape(v1alpha1.SecretSpec{Keys: e.Keys})
 }
 
 // decodeShape reads what encodeShape wrote. What somebody has made of it in a Secret may be nonsense: then it is the default.
@@ -226,6 +239,7 @@ type published struct {
 	labelled    bool
 	ours        bool // belongs to the owner who asked
 	made        bool // by the operator, and not by somebody else into whose Secret it writes
+	proven      bool // to be made so, by what no edit of an annotation changes
 	owned       bool // has an owner reference to who asked
 	former      bool // controlled by a resource of the same kind and name that is gone
 	revision    int64
@@ -237,8 +251,9 @@ type published struct {
 func seen(secret *corev1.Secret, who ref, owner types.UID) *published {
 	revision, _ := strconv.ParseInt(secret.Annotations[v1alpha1.RevisionAnnotation], 10, 64) // 0 where there is none
 	controller := metav1.GetControllerOf(secret)
-	merged := secret.Annotations[v1alpha1.CreationPolicyAnnotation] == string(v1alpha1.SecretMerge)
 	owned := controller != nil && controller.UID == owner
+	proven := owned || secret.Labels[v1alpha1.ManagedByLabel] == v1alpha1.ManagedByValue
+	merged := !proven && secret.Annotations[v1alpha1.CreationPolicyAnnotation] == string(v1alpha1.SecretMerge)
 	label := secret.Labels[v1alpha1.OwnerLabel]
 	// One without an owner reference that somebody has taken the label from, or that a former resource has left.
 	named := secret.Annotations[v1alpha1.OwnerNameAnnotation] == ownerName(who)
@@ -254,6 +269,7 @@ func seen(secret *corev1.Secret, who ref, owner types.UID) *published {
 			(merged || secret.Labels[v1alpha1.ManagedByLabel] == v1alpha1.ManagedByValue),
 		ours:     ours,
 		made:     !merged,
+		proven:   proven,
 		owned:    owned,
 		former:   controller != nil && controller.UID != owner && controller.Kind == who.kind && controller.Name == who.name,
 		revision: revision,

@@ -71,7 +71,7 @@ func (p *clientPass) contentIn(look func(name string) (*published, error)) (c co
 	if !p.client.TokenEnabled() || !slices.ContainsFunc(p.client.Spec.RolloutRestartTargets, countsTokens) {
 		return c, nil
 	}
-	if have, err = look(p.client.TokenSecretName()); err != nil {
+	if have, err = look(p.tokenName); err != nil {
 		return c, err
 	}
 	c.token = valuesDigest(have)

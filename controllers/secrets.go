@@ -50,8 +50,9 @@ type knownSecret struct {
 	// hash of the content that was last written or read live; empty where there was no Secret. A cache that shows another
 	// one is behind (or somebody wrote after us): only then is a Secret read live.
 	hash string
-	// writes are the times of the last two.
+	// writes are the times of the last two, and form is a digest of the form of the last.
 	writes [2]time.Time
+	form   string
 }
 
 // repairPause is how long a Secret is left as it is that was put right and is missing or damaged again: somebody else keeps
@@ -99,7 +100,7 @@ func (s *Secrets) ensure(ctx context.Context, owner client.Object, who ref, want
 			return false, nil
 		}
 	}
-	if err := s.mayRepair(ctx, owner, who, have, want.name); err != nil {
+	if err := s.mayRepair(ctx, owner, who, have, want.name, want.form); err != nil {
 		return false, err
 	}
 	return true, s.write(ctx, owner, who, have, want)
@@ -117,9 +118,9 @@ func (s *Secrets) write(ctx context.Context, owner client.Object, who ref, have 
 	if have != nil {
 		revision = have.revision + 1
 	}
-	if have != nil && have.made && (have.immutable || have.kind != want.form.kind) {
+	if have != nil && have.proven && (have.immutable || have.kind != want.form.kind) {
 		// Neither can be undone but by another Secret of this name.
-		if err := s.delete(ctx, who, owner.GetNamespace(), want.name, have.uid); err != nil {
+		if err := s.makeWay(ctx, owner, who, have, want); err != nil {
 			return err
 		}
 		have = nil
@@ -158,8 +159,42 @@ func (s *Secrets) write(ctx context.Context, owner client.Object, who ref, have 
 		return explainWrite(err, want.name)
 	}
 	s.remember(who, want.name, func(k *knownSecret) {
-		k.hash, k.writes = hash, [2]time.Time{s.clock.Now(), k.writes[0]}
+		k.hash, k.writes, k.form = hash, [2]time.Time{s.clock.Now(), k.writes[0]}, want.form.digest()
 	})
+	return nil
+}
+
+// makeWay deletes the Secret that another one is to take the place of: the one that was looked at, and only if the API server
+// would take the other one.
+func (s *Secrets) makeWay(ctx context.Context, owner client.Object, who ref, have *published, want publication) error {
+	if err := s.rehearse(ctx, owner, who, want); err != nil {
+		return err
+	}
+	secret, live, err := s.read(ctx, owner, who, want.name)
+	if err != nil || secret == nil {
+		return err
+	}
+	if live.uid != have.uid || live.annotations[v1alpha1.ContentHashAnnotation] != have.annotations[v1alpha1.ContentHashAnnotation] {
+		return deferred{after: staleRead}
+	}
+	return s.delete(ctx, who, owner.GetNamespace(), want.name, client.Preconditions{UID: &live.uid, ResourceVersion: &live.resourceVersion})
+}
+
+// rehearse asks the API server whether it would take a Secret of a type that must have certain keys, without writing it. It
+// does so for another name, since it takes no other type for a Secret that is there.
+func (s *Secrets) rehearse(ctx context.Context, owner client.Object, who ref, want publication) error {
+	if want.form.merged || want.form.kind == corev1.SecretTypeOpaque {
+		return nil
+	}
+	labels, annotations, _ := want.metadata(who, owner.GetUID())
+	rehearsed := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: owner.GetNamespace(), GenerateName: "rehearsed-", Labels: labels, Annotations: annotations},
+		Type:       want.form.kind,
+		Data:       want.data,
+	}
+	if err := s.writer.Create(ctx, rehearsed, client.DryRunAll, client.FieldOwner(fieldManager)); err != nil {
+		return explainWrite(err, want.name)
+	}
 	return nil
 }
 
@@ -186,12 +221,12 @@ func (p publication) collides(have *published) error {
 }
 
 // mayRepair puts off a repair that would only be undone.
-func (s *Secrets) mayRepair(ctx context.Context, owner client.Object, who ref, have *published, name string) error {
-	writes := s.lastTwo(who, name)
-	if writes[0].IsZero() || have != nil && have.intact() {
+func (s *Secrets) mayRepair(ctx context.Context, owner client.Object, who ref, have *published, name string, as form) error {
+	last := s.lastWrite(who, name)
+	if last.writes[0].IsZero() || have != nil && have.intact() && (as.wornBy(have) || last.form != as.digest()) {
 		return nil // it is no repair
 	}
-	if wait := writes[1].Add(repairPause).Sub(s.clock.Now()); wait > 0 {
+	if wait := last.writes[1].Add(repairPause).Sub(s.clock.Now()); wait > 0 {
 		return deferred{after: wait}
 	}
 	if have != nil {
@@ -232,9 +267,9 @@ func (s *Secrets) mayWrite(ctx context.Context, owner client.Object, have *publi
 			message: fmt.Sprintf("Secret %s is immutable, and belongs to somebody else; have it replaced by one that is not", name),
 			pace:    slow,
 		}
-	case have.ours && have.made != as.merged:
+	case have.ours && (have.made != as.merged || !have.proven && as.merged):
 		return nil
-	case as.merged && !have.ours && have.labels[v1alpha1.OwnerLabel] == "":
+	case as.merged && !have.ours && have.labels[v1alpha1.OwnerLabel] == "" && have.annotations[v1alpha1.OwnerNameAnnotation] == "":
 		return nil
 	case have.former:
 		return &problem{
@@ -338,8 +373,8 @@ func (s *Secrets) remove(ctx context.Context, owner client.Object, who ref, name
 	case !have.ours: // it is another's now, and need not be looked at again
 	case policy == v1alpha1.SecretRetain:
 		err = s.retain(ctx, owner, who, have, name)
-	case have.made:
-		err = s.delete(ctx, who, owner.GetNamespace(), name, have.uid)
+	case have.proven:
+		err = s.delete(ctx, who, owner.GetNamespace(), name, client.Preconditions{UID: &have.uid})
 	default:
 		// What is applied without anything takes away all that was applied before.
 		nothing := corev1ac.Secret(name, owner.GetNamespace()).WithUID(have.uid)
@@ -364,8 +399,8 @@ func (s *Secrets) retain(ctx context.Context, owner client.Object, who ref, have
 		client.FieldOwner(fieldManager))
 }
 
-func (s *Secrets) delete(ctx context.Context, who ref, namespace, name string, uid types.UID) error {
-	if err := s.writer.Delete(ctx, bareSecret(namespace, name), client.Preconditions{UID: &uid}); client.IgnoreNotFound(err) != nil {
+func (s *Secrets) delete(ctx context.Context, who ref, namespace, name string, only client.Preconditions) error {
+	if err := s.writer.Delete(ctx, bareSecret(namespace, name), only); client.IgnoreNotFound(err) != nil {
 		return orStale(fmt.Errorf("deleting Secret %s: %w", name, err))
 	}
 	s.gone(who, name)
@@ -408,13 +443,13 @@ func (s *Secrets) lastWritten(owner ref, name string) (string, bool) {
 	return k.hash, true
 }
 
-func (s *Secrets) lastTwo(owner ref, name string) [2]time.Time {
+func (s *Secrets) lastWrite(owner ref, name string) knownSecret {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if k, known := s.known[owner][name]; known {
-		return k.writes
+		return *k
 	}
-	return [2]time.Time{}
+	return knownSecret{}
 }
 
 func (s *Secrets) remember(owner ref, name string, change func(*knownSecret)) {

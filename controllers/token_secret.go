@@ -99,28 +99,82 @@ var tokenAnnotations = map[string]string{
 	"argocd.argoproj.io/ignore-resource-updates": "true",
 }
 
-// chooseForm decides on the form of the token Secret. Where the spec asks for one that can not be, the last one goes on: a
-// token must not die of a mistake in a template.
-func (r *ClientReconciler) chooseForm(p *clientPass, have *published) error {
-	p.tokenForm = formOf(p.client.Spec.Token.Secret, tokenAnnotations)
+// chooseSecret decides where the token goes in this pass, and in which form, and returns what is there. Where the spec asks for
+// what can not be, the last Secret goes on in its last form: a token must not die of a mistake in a spec.
+func (r *ClientReconciler) chooseSecret(ctx context.Context, p *clientPass) (*published, error) {
+	p.tokenName, p.tokenForm = p.client.TokenSecretName(), formOf(p.client.Spec.Token.Secret, tokenAnnotations)
+	have, err := r.secrets.observe(ctx, p.ref, p.client.UID, p.tokenName)
+	if err != nil || have != nil && have.ours && p.tokenForm.wornBy(have) {
+		return have, err
+	}
+	last, name := have, p.tokenName
+	if have == nil || !have.ours {
+		name = p.publishedIn()
+		if last, err = r.secrets.observe(ctx, p.ref, p.client.UID, name); err != nil {
+			return nil, err
+		}
+	}
+	fallback := last != nil && last.ours
+	failed, err := r.rehearseToken(ctx, p, have, fallback)
+	if err != nil || failed == nil {
+		return have, err
+	}
+	kept, known := r.tokens.get(p.ref)
+	switch {
+	case fallback:
+		p.misshapen = failed
+		if failed.pace != waits {
+			_ = p.wrote(ctx, p.tokenName, failed) // which says when to look again
+		}
+		p.tokenName, p.tokenForm = name, formIn(last)
+		return last, nil
+	case failed.reason != v1alpha1.TemplateErrorReason:
+		return have, nil // there is nothing that could go on, and the write will say so
+	case known && kept.published: // and its Secret has been deleted
+		p.misshapen, p.tokenForm.shape = failed, kept.shape
+		return have, nil
+	}
+	p.misshapen = failed
+	return have, failed
+}
+
+// rehearseToken finds out what is wrong with the token Secret that the spec asks for, as far as that shows before there is a
+// token for it.
+func (r *ClientReconciler) rehearseToken(ctx context.Context, p *clientPass, have *published, thorough bool) (*problem, error) {
 	at := p.now.UTC().Truncate(time.Second)
-	_, err := p.tokenForm.render(mintedToken{
-		value: "token", tokenType: "Bearer", clientKey: p.client.Status.ClientKey, baseURL: v1alpha1.DefaultBaseURL,
+	url := v1alpha1.DefaultBaseURL
+	if p.platform != nil {
+		url = baseURL(p.platform)
+	}
+	want, err := tokenSecret(p.tokenName, p.tokenForm, mintedToken{
+		value: "token", tokenType: "Bearer", clientKey: p.client.Status.ClientKey, baseURL: url,
 		token: token.Token{Issued: at, Expires: at.Add(time.Hour)},
-	}.shown())
-	if err == nil {
-		return nil
+	})
+	if err == nil && thorough {
+		err = r.secrets.mayWrite(ctx, p.client, have, want.name, want.form)
 	}
-	p.misshapen = templateError("spec.token.secret", err)
+	if err == nil && thorough {
+		err = want.collides(have)
+	}
+	if err == nil && thorough {
+		err = r.secrets.rehearse(ctx, p.client, p.ref, want)
+	}
+	if failed := problemOf(err); failed != nil {
+		return failed, nil
+	}
+	return nil, err
+}
+
+// shapeFor returns how a token is shown that can not be shown as the spec asks for: as the last one was, and if need be under
+// its key alone, which any token can be.
+func shapeFor(m mintedToken, have *published, wanted string) string {
 	if have != nil && have.ours {
-		p.tokenForm.shape = have.annotations[v1alpha1.ShapeAnnotation]
-		return nil
+		last := have.annotations[v1alpha1.ShapeAnnotation]
+		if _, err := (form{shape: last}).render(m.shown()); err == nil {
+			return last
+		}
 	}
-	if kept, known := r.tokens.get(p.ref); known && kept.published { // and its Secret has been deleted, or has another name now
-		p.tokenForm.shape = kept.shape
-		return nil
-	}
-	return p.misshapen
+	return keysOf(wanted)
 }
 
 // shown are the values of a token Secret.
@@ -177,13 +231,18 @@ func (p *publication) keepPrevious(list previousTokens) {
 const withdrawnHash = "withdrawn"
 
 // withdrawnSecret is the Secret of a token that is about to be revoked and is no longer published.
-func withdrawnSecret(name string, as form, m mintedToken) publication {
-	want := publication{name: name, form: as, data: map[string][]byte{}, annotations: map[string]string{
+func withdrawnSecret(name string, have *published, m mintedToken) publication {
+	want := publication{name: name, form: formIn(have), data: map[string][]byte{}, annotations: map[string]string{
 		v1alpha1.IssuedAtAnnotation:  m.token.Issued.Format(preciseTime),
 		v1alpha1.ExpiresAtAnnotation: m.token.Expires.Format(preciseTime),
 		v1alpha1.TokenHashAnnotation: withdrawnHash,
 		v1alpha1.RevisionAnnotation:  strconv.FormatInt(m.token.Revision, 10),
 	}}
+	if want.form.kind != corev1.SecretTypeOpaque {
+		for _, key := range have.keys() { // some of which such a type must have
+			want.data[key] = []byte("{}")
+		}
+	}
 	want.keepPrevious(m.previous)
 	return want
 }
@@ -246,7 +305,7 @@ func (r *ClientReconciler) refreshFormer(ctx context.Context, p *clientPass, hav
 		return err
 	}
 	for _, name := range names {
-		if name == p.client.TokenSecretName() {
+		if name == p.tokenName {
 			continue
 		}
 		former, err := r.secrets.observe(ctx, p.ref, p.client.UID, name)
@@ -264,7 +323,8 @@ func (r *ClientReconciler) refreshFormer(ctx context.Context, p *clientPass, hav
 		if !ok {
 			continue // the next one
 		}
-		m.token.Revision, m.previous = former.revision+1, nil
+		// Those before it, too: the former name may become the present one again.
+		m.token.Revision, m.previous = former.revision+1, m.previous.wanted(p.now, p.revokesOnRotate())
 		if err := p.wrote(ctx, name, r.publishToken(ctx, p, former, name, formIn(former), m)); err != nil {
 			return err
 		}

@@ -110,9 +110,13 @@ func (r *UserReconciler) identify(ctx context.Context, p *userPass) (err error) 
 	if err := mayServe(ctx, r.client, p.platform, p.owner); err != nil {
 		return err
 	}
+	left, err := p.wouldLeave(ctx, r.secrets, p.leave, p.user.Spec.Secret)
+	if err != nil {
+		return err
+	}
 	if err := p.ensureFinalizers(ctx, map[string]bool{
 		v1alpha1.RetireFinalizer:         p.user.Spec.DeletionPolicy == v1alpha1.DeletionPolicyRetire,
-		v1alpha1.ReleaseSecretsFinalizer: unowned(p.user.Spec.Secret) || len(p.user.Status.FormerSecrets) > 0,
+		v1alpha1.ReleaseSecretsFinalizer: left,
 	}); err != nil {
 		return p.later(err)
 	}

@@ -1,0 +1,348 @@
+// Copyright The sfs-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/sendforsign/sfstest"
+)
+
+// Mistakes in a spec, and what others do to Secrets: a living token must not die of it, and nothing of theirs be lost.
+
+// aliveIn fails the test if a key of a Secret does not hold a living token with the life that applications count on.
+func (w *world) aliveIn(name, key string) string {
+	w.t.Helper()
+	s := w.secret(name)
+	if s == nil {
+		w.t.Fatalf("there is no Secret %s", name)
+	}
+	value := string(s.Data[key])
+	if info, _ := w.sim.TokenState(value); !info.Alive || info.Expires.Sub(w.clock.Now()) < 2*time.Minute {
+		w.t.Errorf("%s: %s of Secret %s is no token that lives long enough: %+v", w.clock.Now().Format(time.TimeOnly), key, name, info)
+	}
+	return value
+}
+
+func TestATokenGoesOnWhereTheSpecAsksForASecretThatCanNotBe(t *testing.T) {
+	for name, mistake := range map[string]struct {
+		edit   func(*v1alpha1.SfsClient)
+		reason string
+		mend   func(*world)
+	}{
+		"the name of somebody else's": {
+			edit:   func(c *v1alpha1.SfsClient) { c.Spec.Token.Secret.Name = "theirs" },
+			reason: v1alpha1.SecretConflictReason,
+			mend:   func(w *world) { w.delete(w.secret("theirs")) },
+		},
+		"one to merge into that is not there": {
+			edit: func(c *v1alpha1.SfsClient) {
+				c.Spec.Token.Secret.Name, c.Spec.Token.Secret.CreationPolicy = "app", v1alpha1.SecretMerge
+			},
+			reason: v1alpha1.SecretNotFoundReason,
+			mend:   func(w *world) { w.newSecretOf("app") },
+		},
+		"one to merge into that has the key": {
+			edit: func(c *v1alpha1.SfsClient) {
+				c.Spec.Token.Secret.Name, c.Spec.Token.Secret.CreationPolicy = "theirs", v1alpha1.SecretMerge
+			},
+			reason: v1alpha1.SecretConflictReason,
+			mend:   func(w *world) { update(w, w.secret("theirs"), func(s *corev1.Secret) { delete(s.Data, "token") }) },
+		},
+		"a type that needs other keys": {
+			edit:   func(c *v1alpha1.SfsClient) { c.Spec.Token.Secret.Type = "kubernetes.io/tls" },
+			reason: v1alpha1.SecretWriteFailedReason,
+		},
+		"another name and a type that needs other keys": {
+			edit: func(c *v1alpha1.SfsClient) {
+				c.Spec.Token.Secret.Name, c.Spec.Token.Secret.Type = "typed", "kubernetes.io/tls"
+			},
+			reason: v1alpha1.SecretWriteFailedReason,
+		},
+		"another name and a wrong template": {
+			edit: func(c *v1alpha1.SfsClient) {
+				c.Spec.Token.Secret.Name = "templated"
+				c.Spec.Token.Secret.Template.Data = map[string]v1alpha1.SecretTemplateText{"x": "{{ .tokn }}"}
+			},
+			reason: v1alpha1.TemplateErrorReason,
+		},
+		// The name of a layout stands for itself, so this works for the value with which templates are tried.
+		"a template that the token does not fit into": {
+			edit: func(c *v1alpha1.SfsClient) {
+				c.Spec.Token.Secret.Template.Data = map[string]v1alpha1.SecretTemplateText{"x": `{{ toDate "token" .token }}`}
+			},
+			reason: v1alpha1.TemplateErrorReason,
+		},
+	} {
+		for _, restarted := range []bool{false, true} {
+			t.Run(name, func(t *testing.T) {
+				w := newWorld(t)
+				w.newSecretOf("theirs")
+				update(w, w.secret("theirs"), func(s *corev1.Secret) { s.Data["token"] = []byte("theirs") })
+				c := w.newSfsClient("shop", onRotate)
+				w.settle()
+				first := w.valueOf(c)
+				update(w, c, mistake.edit)
+				if restarted {
+					w.restart()
+				}
+				for range 50 {
+					w.run(time.Minute)
+					w.aliveIn("shop-sfs-token", "token")
+				}
+				w.wantCondition(c, v1alpha1.TokenValidCondition, metav1.ConditionTrue, v1alpha1.IssuedReason)
+				w.wantCondition(c, v1alpha1.SecretReadyCondition, metav1.ConditionFalse, mistake.reason)
+				if n := w.sim.LiveTokens(c.Status.ClientKey); n > 2 || w.aliveIn("shop-sfs-token", "token") == first {
+					t.Errorf("%d tokens live, want the published one and perhaps the one before it", n)
+				}
+				if string(w.secret("theirs").Data["token"]) != "theirs" {
+					t.Error("what is theirs was changed")
+				}
+				if mistake.mend != nil {
+					mistake.mend(w)
+					w.run(20 * time.Minute)
+					w.wantReady(c)
+					w.aliveIn(c.TokenSecretName(), "token")
+				}
+			})
+		}
+	}
+}
+
+func TestASecretOfATypeThatIsRefusedStays(t *testing.T) {
+	w := newWorld(t)
+	c := w.newSfsClient("shop")
+	w.settle()
+	before := w.secret("shop-sfs")
+	update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Secret.Type = "kubernetes.io/tls" })
+	w.run(time.Hour)
+	w.wantCondition(c, v1alpha1.SecretReadyCondition, metav1.ConditionFalse, v1alpha1.SecretWriteFailedReason)
+	if s := w.secret("shop-sfs"); s == nil || s.UID != before.UID {
+		t.Errorf("it was deleted: %v", s)
+	}
+}
+
+// What keeps the token from being revoked must not be outrun by the removal of the Secret that holds it.
+func TestATokenInASecretThatTheOperatorRemovesIsRevokedFirst(t *testing.T) {
+	for name, policy := range map[string]v1alpha1.SecretCreationPolicy{"orphan": v1alpha1.SecretOrphan, "merged": v1alpha1.SecretMerge} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.newSecretOf("app")
+			c := w.newSfsClient("shop", func(c *v1alpha1.SfsClient) {
+				c.Spec.Token.Secret.CreationPolicy = policy
+				if policy == v1alpha1.SecretMerge {
+					c.Spec.Token.Secret.Name = "app"
+				}
+			})
+			w.settle()
+			w.wantReady(c)
+			w.restart()
+			w.sim.Inject(sfstest.Fault{Endpoint: "token", Action: "revoke", Status: 503, Times: 1})
+			w.delete(c)
+			w.run(time.Minute)
+			if n := w.sim.LiveTokens(c.Status.ClientKey); n != 0 {
+				t.Errorf("%d tokens live", n)
+			}
+			if s := w.secret(c.TokenSecretName()); s != nil && s.Data["token"] != nil || w.there[refTo(c)] != nil {
+				t.Errorf("the Secret or the resource is still there: %v", s)
+			}
+			if w.recorder.count("shop", "Revoked") != 1 || w.recorder.count("shop", "NotRevoked") != 0 {
+				t.Errorf("events: %v", w.recorder.all())
+			}
+		})
+	}
+}
+
+func TestATokenWhoseSecretIsGoneIsRevokedFromMemoryOrTold(t *testing.T) {
+	for _, restarted := range []bool{false, true} {
+		w := newWorld(t)
+		c := w.newSfsClient("shop")
+		w.settle()
+		w.wantReady(c)
+		w.delete(w.secret("shop-sfs-token"))
+		if restarted {
+			w.restart()
+		}
+		w.delete(c)
+		w.run(2 * time.Minute)
+		lives := w.sim.LiveTokens(c.Status.ClientKey)
+		if told := w.recorder.count("shop", "NotRevoked"); lives > 0 != (told == 1) || !restarted && lives > 0 {
+			t.Errorf("restarted %t: %d tokens live, events %v", restarted, lives, w.recorder.all())
+		}
+	}
+}
+
+func TestNothingOfSomebodyElseIsRevoked(t *testing.T) {
+	w := newWorld(t)
+	w.newSecretOf("app")
+	update(w, w.secret("app"), func(s *corev1.Secret) { s.Data["token"] = []byte("a-secret-of-theirs") })
+	c := w.newSfsClient("shop", func(c *v1alpha1.SfsClient) {
+		c.Spec.Token.Secret = v1alpha1.SecretSpec{
+			Name: "app", CreationPolicy: v1alpha1.SecretMerge,
+			Template: v1alpha1.SecretTemplate{
+				MergePolicy: v1alpha1.TemplateReplace,
+				Data:        map[string]v1alpha1.SecretTemplateText{"config": "token={{ .token }}"},
+			},
+		}
+	})
+	w.settle()
+	w.wantReady(c)
+	w.restart()
+	w.sim.ResetCalls()
+	w.delete(c)
+	w.run(2 * time.Minute)
+	if n := w.sim.CountCalls("token", "revoke"); n != 0 {
+		t.Errorf("%d requests to revoke what the operator does not know to be its token", n)
+	}
+	if w.recorder.count("shop", "NotRevoked") != 1 || w.recorder.count("shop", "Revoked") != 0 {
+		t.Errorf("events: %v", w.recorder.all())
+	}
+}
+
+func TestTheAnnotationThatSaysWhoMadeASecretIsPutRight(t *testing.T) {
+	w := newWorld(t)
+	w.newSecretOf("app")
+	c := w.newSfsClient("shop", func(c *v1alpha1.SfsClient) {
+		c.Spec.Secret.Name, c.Spec.Secret.CreationPolicy = "app", v1alpha1.SecretMerge
+	})
+	w.settle()
+	w.wantReady(c)
+	w.run(repairPause)
+	annotate(w, w.secret("shop-sfs-token"), v1alpha1.CreationPolicyAnnotation, "Merge")
+	app := w.secret("app")
+	update(w, app, func(s *corev1.Secret) { delete(s.Annotations, v1alpha1.CreationPolicyAnnotation) })
+	w.run(time.Minute)
+	w.wantReady(c)
+	w.tokenOf(c)
+	if got := w.secret("shop-sfs-token").Annotations[v1alpha1.CreationPolicyAnnotation]; got != "" {
+		t.Errorf("the operator is still said to have been told to %s", got)
+	}
+	if got := w.secret("app").Annotations[v1alpha1.CreationPolicyAnnotation]; got != "Merge" {
+		t.Errorf("the merged Secret says %q", got)
+	}
+	// Nor is what somebody else has made deleted where that can not be put right.
+	update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Suspend = true })
+	update(w, w.secret("app"), func(s *corev1.Secret) { delete(s.Annotations, v1alpha1.CreationPolicyAnnotation) })
+	w.delete(c)
+	w.run(2 * time.Minute)
+	if s := w.secret("app"); s == nil || string(s.Data["theirs"]) != "x" || w.there[refTo(c)] != nil {
+		t.Errorf("the Secret of somebody else is now %v", s)
+	}
+}
+
+func TestATokenThatWaitsForItsRevocationSurvivesTwoRenames(t *testing.T) {
+	w := newWorld(t)
+	c := w.newSfsClient("shop", onRotate)
+	w.settle()
+	first := w.valueOf(c)
+	update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Token.Secret.Name = "other" })
+	w.run(time.Second)
+	annotate(w, c, v1alpha1.RenewRequestedAtAnnotation, "now")
+	w.run(time.Second)
+	update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Token.Secret.Name = "" })
+	w.run(time.Minute)
+	w.wantWaiting(c, 1)
+	w.run(6 * time.Minute)
+	w.wantReady(c)
+	w.wantWaiting(c, 0)
+	if w.isAlive(first) {
+		t.Error("it was not revoked")
+	}
+}
+
+func TestATokenIsWithdrawnFromASecretOfATypeThatNeedsItsKey(t *testing.T) {
+	w := newWorld(t)
+	c := w.newSfsClient("shop", func(c *v1alpha1.SfsClient) {
+		c.Spec.Token.Secret.Type = "kubernetes.io/basic-auth"
+		c.Spec.Token.Secret.Keys = map[string]v1alpha1.SecretKey{"token": "password"}
+	})
+	w.settle()
+	w.wantReady(c)
+	value := w.aliveIn("shop-sfs-token", "password")
+	heal := w.sim.Inject(sfstest.Fault{Endpoint: "token", Action: "revoke", Status: 503})
+	update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Token.Enabled = ptr.To(false) })
+	w.run(10 * time.Second)
+	if s := w.secret("shop-sfs-token"); s == nil || string(s.Data["password"]) == value {
+		t.Errorf("a token that is to be revoked is still published: %v", s)
+	}
+	heal()
+	w.run(time.Minute)
+	if w.isAlive(value) || w.secret("shop-sfs-token") != nil {
+		t.Error("it was not revoked, or its Secret not removed")
+	}
+}
+
+// Somebody else wants a label to be another one, and says so each time that the operator has written it.
+func TestAFightOverALabelIsSlow(t *testing.T) {
+	w := newWorld(t)
+	label := func(o map[string]v1alpha1.SecretLabelValue) map[string]v1alpha1.SecretLabelValue { return o }
+	c := w.newSfsClient("shop", func(c *v1alpha1.SfsClient) {
+		c.Spec.Secret.Template.Metadata.Labels = label(map[string]v1alpha1.SecretLabelValue{"team": "a"})
+		c.Spec.Token.Secret.Template.Metadata.Labels = label(map[string]v1alpha1.SecretLabelValue{"team": "a"})
+	})
+	w.settle()
+	for _, name := range []string{"shop-sfs", "shop-sfs-token"} {
+		w.run(time.Minute)
+		writes := 0
+		for range 60 { // seconds
+			if s := w.secret(name); s.Labels["team"] == "a" {
+				writes++
+				update(w, s, func(s *corev1.Secret) { s.Labels["team"] = "b" })
+			}
+			w.run(time.Second)
+		}
+		if writes > 14 || writes < 2 { // twice in ten seconds
+			t.Errorf("Secret %s was written %d times in a minute", name, writes)
+		}
+	}
+	w.run(time.Minute)
+	w.wantReady(c)
+}
+
+func TestASecretOfAFormerPolicyIsNotForgotten(t *testing.T) {
+	w := newWorld(t)
+	w.collects = true
+	c := w.newSfsClient("shop", func(c *v1alpha1.SfsClient) {
+		c.Spec.Secret.Name, c.Spec.Secret.CreationPolicy = "a", v1alpha1.SecretOrphan
+	})
+	w.settle()
+	update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Secret.Name, c.Spec.Secret.CreationPolicy = "b", "" })
+	w.settle()
+	w.delete(c)
+	w.run(2 * time.Minute)
+	if w.secret("a") != nil || w.there[refTo(c)] != nil {
+		t.Errorf("it is left behind: %v", w.recorder.all())
+	}
+}
+
+func TestWhatOneHasLeftInASecretIsNotTakenByAnother(t *testing.T) {
+	w := newWorld(t)
+	w.newSecretOf("app")
+	merging := func(key string) func(*v1alpha1.SfsClient) {
+		return func(c *v1alpha1.SfsClient) {
+			c.Spec.Secret = v1alpha1.SecretSpec{
+				Name: "app", CreationPolicy: v1alpha1.SecretMerge, DeletionPolicy: v1alpha1.SecretRetain,
+				Keys: map[string]v1alpha1.SecretKey{"clientKey": v1alpha1.SecretKey(key), "baseURL": "", "SFS_CLIENT_KEY": ""},
+			}
+		}
+	}
+	one := w.newSfsClient("one", merging("one"))
+	w.settle()
+	w.wantReady(one)
+	w.delete(one)
+	w.run(time.Minute)
+	two := w.newSfsClient("two", merging("two"))
+	w.run(time.Minute)
+	w.wantCondition(two, v1alpha1.SecretReadyCondition, metav1.ConditionFalse, v1alpha1.SecretConflictReason)
+	if s := w.secret("app"); string(s.Data["one"]) != one.Status.ClientKey || !strings.HasPrefix(string(s.Data["theirs"]), "x") {
+		t.Errorf("what was retained is gone: %v", s.Data)
+	}
+}

@@ -330,7 +330,7 @@ func TestWhatOneHasLeftInASecretIsNotTakenByAnother(t *testing.T) {
 		return func(c *v1alpha1.SfsClient) {
 			c.Spec.Secret = v1alpha1.SecretSpec{
 				Name: "app", CreationPolicy: v1alpha1.SecretMerge, DeletionPolicy: v1alpha1.SecretRetain,
-				Keys: map[string]v1alpha1.SecretKey{"clientKey": v1alpha1.SecretKey(key), "baseURL": "", "SFS_CLIENT_KEY": ""},
+				Keys: map[string]v1alpha1.SecretKey{"clientKey": v1alpha1.SecretKey(key), "baseURL": "", "SFS_CLIENT_KEY": "", "userKey": "", "SFS_USER_KEY": ""},
 			}
 		}
 	}

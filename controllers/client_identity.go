@@ -312,19 +312,19 @@ func publish(
 ) error {
 	first := *at == nil || (*at).Name != name
 	want := publication{name: name, form: formOf(spec, nil)}
-	var wrote bool
+	var mended bool
 	var err error
 	if want.data, err = want.form.render(values); err != nil {
 		err = templateError("spec.secret", err)
 	} else {
-		wrote, err = secrets.ensure(ctx, p.object, p.ref, want)
+		mended, err = secrets.ensure(ctx, p.object, p.ref, want)
 		err = p.wrote(ctx, name, err)
 	}
 	p.report(v1alpha1.SecretReadyCondition, v1alpha1.PublishedReason, "the Secret holds the identifiers", err)
 	if err != nil {
 		return err
 	}
-	if wrote && !first {
+	if mended && !first {
 		p.tell(repaired(name))
 	}
 	*at = &v1alpha1.SecretReference{Name: name}

@@ -89,7 +89,7 @@ func (s *Secrets) observe(ctx context.Context, owner ref, uid types.UID, name st
 	return seen(&secret, owner, uid), nil
 }
 
-// ensure writes a Secret where what is there differs. It says whether it wrote.
+// ensure writes a Secret where what is there differs. It says whether that put right what somebody else had done to it.
 func (s *Secrets) ensure(ctx context.Context, owner client.Object, who ref, want publication) (bool, error) {
 	have, err := s.observe(ctx, who, owner.GetUID(), want.name)
 	if err != nil {
@@ -103,7 +103,7 @@ func (s *Secrets) ensure(ctx context.Context, owner client.Object, who ref, want
 	if err := s.mayRepair(ctx, owner, who, have, want.name, want.form); err != nil {
 		return false, err
 	}
-	return true, s.write(ctx, owner, who, have, want)
+	return have == nil || !have.intact(), s.write(ctx, owner, who, have, want)
 }
 
 // write applies a Secret: all in one request, so that nobody sees half of it. have is what observe returned.

@@ -251,7 +251,7 @@ func TestWhatIsWrongWithAShape(t *testing.T) {
 			want:  "template.data[a]: line 1: unclosed action",
 		},
 		"65 templates": {
-			shape: shape.Shape{Template: numbered(65, "")}, want: "template.data: there are 65 templates, and may be 64",
+			shape: shape.Shape{Template: numbered(65, "")}, want: "template.data: there are 65 templates, and may be 16",
 		},
 		"templates of more than 64 KiB together": {
 			shape: shape.Shape{Template: numbered(64, strings.Repeat("a", 1025))}, want: "template.data[k63]: with this one, the templates together have more than 64 KiB",

@@ -20,7 +20,7 @@ const (
 	// maxTemplates how many they may be.
 	maxTemplate     = 16 << 10
 	maxAllTemplates = 64 << 10
-	maxTemplates    = 64
+	maxTemplates    = 16
 	// maxText is how long the result of a function, and what a template writes, may be. The arguments of a function may
 	// have twice as much together.
 	maxText = 64 << 10

@@ -250,11 +250,11 @@ func TestWhatIsWrongWithAShape(t *testing.T) {
 			shape: shape.Shape{Template: map[string]string{"b": "{{", "a": "{{", "c": "{{"}, Formats: map[shape.Format]string{shape.Env: ""}},
 			want:  "template.data[a]: line 1: unclosed action",
 		},
-		"65 templates": {
-			shape: shape.Shape{Template: numbered(65, "")}, want: "template.data: there are 65 templates, and may be 16",
+		"17 templates": {
+			shape: shape.Shape{Template: numbered(17, "")}, want: "template.data: there are 17 templates, and may be 16",
 		},
 		"templates of more than 64 KiB together": {
-			shape: shape.Shape{Template: numbered(64, strings.Repeat("a", 1025))}, want: "template.data[k63]: with this one, the templates together have more than 64 KiB",
+			shape: shape.Shape{Template: numbered(16, strings.Repeat("a", 4097))}, want: "template.data[k15]: with this one, the templates together have more than 64 KiB",
 		},
 		"more than half of what Kubernetes allows": {
 			src:  func(s *shape.Source) { s.Values["clientKey"] = strings.Repeat("a", 256<<10) },

@@ -128,7 +128,9 @@ func (r *ClientReconciler) revokeToken(ctx context.Context, p *clientPass, name 
 		return inVain(err, notRevoked)
 	}
 	outcome := revoked()
-	r.tokens.drop(p.ref)
+	if p.client.DeletionTimestamp.IsZero() {
+		r.tokens.drop(p.ref) // one that may have been revoked must not be published again
+	}
 	err = p.try(ctx, step{name: "revoke", session: session, class: classRenewal}, func() error {
 		for _, value := range values {
 			refusal, err := session.revoke(ctx, p.ref, value)

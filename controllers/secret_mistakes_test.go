@@ -171,6 +171,7 @@ func TestATokenWhoseSecretIsGoneIsRevokedFromMemoryOrTold(t *testing.T) {
 		if restarted {
 			w.restart()
 		}
+		w.sim.Inject(sfstest.Fault{Endpoint: "token", Action: "revoke", Status: 503, Times: 1})
 		w.delete(c)
 		w.run(2 * time.Minute)
 		lives := w.sim.LiveTokens(c.Status.ClientKey)

@@ -24,6 +24,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"k8s.io/client-go/util/cert"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
@@ -149,6 +150,10 @@ func (p *ControlPlane) StartAPIServer(ctx context.Context) (err error) {
 func (p *ControlPlane) connect() error {
 	ca, err := os.ReadFile(p.Config.CAFile)
 	if err != nil {
+		return fmt.Errorf("reading the certificate of kube-apiserver: %w", err)
+	}
+	// It may be about to be written. Nothing at all would stand for the authorities of the system.
+	if _, err := cert.NewPoolFromBytes(ca); err != nil {
 		return fmt.Errorf("reading the certificate of kube-apiserver: %w", err)
 	}
 	config := rest.CopyConfig(p.Config)

@@ -364,6 +364,7 @@ type TokenStatus struct {
 // +kubebuilder:printcolumn:name="Secret",type=string,JSONPath=`.status.secretRef.name`
 // +kubebuilder:printcolumn:name="Expires",type=string,JSONPath=`.status.token.expirationTime`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Platform",type=string,priority=1,JSONPath=`.spec.platformRef.name`
 // +kubebuilder:printcolumn:name="ClientKey",type=string,priority=1,JSONPath=`.status.clientKey`
 // +kubebuilder:printcolumn:name="Renewal",type=string,priority=1,JSONPath=`.status.token.renewalTime`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`

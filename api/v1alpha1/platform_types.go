@@ -228,6 +228,8 @@ type ClientCount struct {
 // +kubebuilder:printcolumn:name="Clients",type=integer,JSONPath=`.status.clients.total`
 // +kubebuilder:printcolumn:name="Prefix",type=string,JSONPath=`.spec.customKeyPrefix`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="ClientsReady",type=integer,priority=1,JSONPath=`.status.clients.ready`
+// +kubebuilder:printcolumn:name="Credentials",type=string,priority=1,JSONPath=`.status.activeCredentialsSecretRef.name`
 // +kubebuilder:printcolumn:name="URL",type=string,priority=1,JSONPath=`.spec.baseURL`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 type SfsPlatform struct {

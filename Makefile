@@ -89,6 +89,11 @@ test: ## Run all tests with the race detector, on a real control plane
 	@assets="$$($(GO) run ./hack/controlplane)" || exit; \
 	KUBEBUILDER_ASSETS="$$assets" CGO_ENABLED=1 $(GO) test -race -timeout 15m -p 2 $(TESTFLAGS) $(PKG)
 
+.PHONY: states
+states: ## Write the golden states of the resources, and what is made of them (after a change that is meant)
+	@assets="$$($(GO) run ./hack/controlplane)" || exit; \
+	KUBEBUILDER_ASSETS="$$assets" $(GO) test -count=1 -run '^TestStates$$' ./controllers -update
+
 # A campaign is a test that tries one promise at very many points: of each, its package and its name.
 CAMPAIGNS := crash faults stale pairs clock zero-downtime hostile edits processes control-plane git restart
 TEST_crash := ./controllers TestCampaignCrash

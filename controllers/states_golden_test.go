@@ -35,6 +35,7 @@ const (
 	argoDirectory = "../config/argocd/sendforsign.com"
 	statesFile    = "../test/health/testdata/states.json"
 	columnsFile   = "testdata/columns.txt"
+	gitopsPage    = "../docs/gitops.md"
 )
 
 // columnStates are those of which it is shown what kubectl prints.
@@ -300,6 +301,7 @@ func (a *album) compare() {
 	}
 	golden(a.t, statesFile, append(text, '\n'))
 	golden(a.t, columnsFile, a.columns())
+	golden(a.t, gitopsPage, a.intoPage())
 	there, err := filepath.Glob(filepath.Join(argoDirectory, "*", "testdata", "*.yaml"))
 	if err != nil {
 		a.t.Fatal(err)
@@ -346,6 +348,40 @@ func (a *album) columns() []byte {
 		}
 	}
 	return regexp.MustCompile(` +\n`).ReplaceAll(text.Bytes(), []byte("\n"))
+}
+
+// intoPage puts the table of the states in its place in the documentation.
+func (a *album) intoPage() []byte {
+	a.t.Helper()
+	page, err := os.ReadFile(gitopsPage)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	const from, to = "<!-- states begin -->\n", "<!-- states end -->\n"
+	before, rest, ok := strings.Cut(string(page), from)
+	_, after, ok2 := strings.Cut(rest, to)
+	if !ok || !ok2 {
+		a.t.Fatalf("%s has no place for the states", gitopsPage)
+	}
+	var text strings.Builder
+	text.WriteString(before + from)
+	for _, kind := range []string{platformKind, clientKind, userKind} {
+		fmt.Fprintf(&text, "\n### %s\n\n| State | `Ready` | kstatus | Argo CD |\n|---|---|---|---|\n", kind)
+		for _, s := range states {
+			if s.kind != kind {
+				continue
+			}
+			ready := "none yet"
+			for _, c := range a.pictures[[2]string{kind, s.name}].conditions {
+				if c.Type == v1alpha1.ReadyCondition {
+					ready = fmt.Sprintf("%s, %#q", c.Status, c.Reason)
+				}
+			}
+			fmt.Fprintf(&text, "| %s%s | %s | %s | %s |\n", strings.ToUpper(s.when[:1]), s.when[1:], ready, s.kstatus, s.health)
+		}
+	}
+	text.WriteString("\n" + to + after)
+	return []byte(text.String())
 }
 
 // golden compares a text with what a file holds, or writes it there.

@@ -67,11 +67,13 @@ fmt: $(GOLANGCI_LINT) ## Format all Go code
 .PHONY: vet
 vet: ## Run go vet
 	$(GO) vet ./...
+	$(GO) -C test/health vet ./...
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Lint all Go code, and the API types for the conventions of Kubernetes
 	$(GOLANGCI_LINT) run
 	$(GOLANGCI_LINT) run --config .golangci-kal.yml ./api/...
+	cd test/health && $(GOLANGCI_LINT) run --config $(CURDIR)/.golangci.yml
 
 .PHONY: demo
 demo: build ## Run the operator on a local control plane and a simulated Sendforsign (DEMO_FOR=2m ends it by itself)
@@ -88,6 +90,17 @@ demo: build ## Run the operator on a local control plane and a simulated Sendfor
 test: ## Run all tests with the race detector, on a real control plane
 	@assets="$$($(GO) run ./hack/controlplane)" || exit; \
 	KUBEBUILDER_ASSETS="$$assets" CGO_ENABLED=1 $(GO) test -race -timeout 15m -p 2 $(TESTFLAGS) $(PKG)
+	@$(if $(filter ./...,$(PKG)),$(MAKE) --no-print-directory test-health)
+
+.PHONY: test-health
+test-health: ## Test what Argo CD and kstatus make of the resources (a part of test, in less than a second)
+	$(GO) -C test/health test .
+
+.PHONY: states
+states: ## Write the golden states of the resources, and what is made of them (after a change that is meant)
+	@assets="$$($(GO) run ./hack/controlplane)" || exit; \
+	KUBEBUILDER_ASSETS="$$assets" $(GO) test -count=1 -run '^TestStates$$' ./controllers -update
+	$(GO) -C test/health test -count=1 . -update
 
 # A campaign is a test that tries one promise at very many points: of each, its package and its name.
 CAMPAIGNS := crash faults stale pairs clock zero-downtime hostile edits processes control-plane git restart

@@ -20,19 +20,19 @@ type SfsClientSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="platformRef is immutable: an SFS client can not move to another account; create another SfsClient"
 	PlatformRef PlatformReference `json:"platformRef,omitzero"`
 
-	// fullName of the tenant at SFS.
+	// fullName of the tenant at SFS, at most 256 characters. Absent: left as it is there.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	FullName string `json:"fullName,omitempty"`
 
-	// email of the tenant at SFS.
+	// email of the tenant at SFS: an e-mail address of at most 254 characters. Absent: left as it is there.
 	// +optional
 	// +kubebuilder:validation:MaxLength=254
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[^@[:space:]]+@[^@[:space:]]+$')",message="email must be an e-mail address"
 	Email string `json:"email,omitempty"`
 
-	// organization of the tenant at SFS.
+	// organization of the tenant at SFS, at most 256 characters. Absent: left as it is there.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
@@ -40,7 +40,8 @@ type SfsClientSpec struct {
 
 	// customKey names the client at SFS, one that exists or one to be made, instead of the derived key
 	// <customKeyPrefix>/<namespace>/<name>. The SfsPlatform must allow it for this namespace (spec.adoption), and it
-	// can not begin with the customKeyPrefix of an SfsPlatform and a slash. Immutable.
+	// can not begin with the customKeyPrefix of an SfsPlatform and a slash. Printable ASCII without spaces, at most 256
+	// characters. Immutable, also where it is absent. Absent: the derived key.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
@@ -49,7 +50,8 @@ type SfsClientSpec struct {
 	CustomKey string `json:"customKey,omitempty"`
 
 	// clientKey imports a client that exists at SFS by its key there. The SfsPlatform must allow it for this namespace
-	// (spec.adoption). Immutable.
+	// (spec.adoption). Letters, digits, '-', '_' and '.', at most 128. Immutable, also where it is absent. Absent: the
+	// client is found by its customKey.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
@@ -58,26 +60,27 @@ type SfsClientSpec struct {
 	ClientKey string `json:"clientKey,omitempty"`
 
 	// adoptionPolicy: AdoptOrCreate takes the client that has the customKey, and creates it where there is none. Adopt
-	// never creates one, Create never takes one that is there.
+	// never creates one, Create never takes one that is there. Default: AdoptOrCreate.
 	// +optional
 	// +kubebuilder:default=AdoptOrCreate
 	AdoptionPolicy AdoptionPolicy `json:"adoptionPolicy,omitempty"`
 
 	// managementPolicy: Manage, or Observe: nothing of the client is created or changed at SFS; what would be stands in
-	// status.pendingChanges. The Secrets of a client that exists are published all the same, its token as well.
+	// status.pendingChanges. The Secrets of a client that exists are published all the same, its token as well. Default:
+	// Manage.
 	// +optional
 	// +kubebuilder:default=Manage
 	ManagementPolicy ManagementPolicy `json:"managementPolicy,omitempty"`
 
 	// driftPolicy: Correct undoes what others change at SFS of the fields that are set here. Report only says so, in
-	// status.pendingChanges and the condition Synced; a change of this spec is carried out all the same.
+	// status.pendingChanges and the condition Synced; a change of this spec is carried out all the same. Default: Correct.
 	// +optional
 	// +kubebuilder:default=Correct
 	DriftPolicy DriftPolicy `json:"driftPolicy,omitempty"`
 
 	// deletionPolicy: what happens at SFS, which can not delete clients, when this resource is deleted. Retain leaves
 	// the client as it is: a resource of the same name gets it back. Retire changes its customKey, so that it is never
-	// adopted again.
+	// adopted again. Default: Retain.
 	// +optional
 	// +kubebuilder:default=Retain
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
@@ -95,21 +98,21 @@ type SfsClientSpec struct {
 	Secret SecretSpec `json:"secret,omitzero"`
 
 	// rolloutRestartTargets are workloads of the namespace that are restarted when a Secret changes: for applications
-	// that read it only when they start. Absent: none.
+	// that read it only when they start. At most 16. Absent: none.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=16
 	RolloutRestartTargets []RolloutRestartTarget `json:"rolloutRestartTargets,omitempty"`
 
-	// suspend stops all work on this resource, the renewal of its token as well.
+	// suspend: true stops all work on this resource, the renewal of its token as well. Absent: false.
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`
 }
 
 // PlatformReference names an SfsPlatform.
 type PlatformReference struct {
-	// name of the SfsPlatform.
+	// name of the SfsPlatform. Default: default.
 	// +optional
 	// +kubebuilder:default=default
 	// +kubebuilder:validation:MinLength=1
@@ -121,7 +124,7 @@ type PlatformReference struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.secret) || !has(self.secret.deletionPolicy) || self.secret.deletionPolicy != 'Retain' || (has(self.revocationPolicy) && self.revocationPolicy == 'Never')",message="secret.deletionPolicy Retain needs revocationPolicy Never: else the Secret would be left with a token that is revoked"
 // +kubebuilder:validation:XValidation:rule="!has(self.previousTokenGracePeriod) || (has(self.revocationPolicy) && self.revocationPolicy == 'OnRotate')",message="previousTokenGracePeriod needs revocationPolicy OnRotate"
 type TokenSpec struct {
-	// enabled: false publishes no token. A token that was published is withdrawn.
+	// enabled: false publishes no token, and withdraws one that was published. Default: true.
 	// +optional
 	// +kubebuilder:default=true
 	Enabled *bool `json:"enabled,omitempty"`
@@ -133,7 +136,7 @@ type TokenSpec struct {
 	RenewBefore *metav1.Duration `json:"renewBefore,omitempty"`
 
 	// revocationPolicy: OnDelete revokes the token when this resource is deleted, Never lets it expire. OnRotate also
-	// revokes each token that has been replaced, after previousTokenGracePeriod.
+	// revokes each token that has been replaced, after previousTokenGracePeriod. Default: OnDelete.
 	// +optional
 	// +kubebuilder:default=OnDelete
 	RevocationPolicy RevocationPolicy `json:"revocationPolicy,omitempty"`
@@ -145,7 +148,7 @@ type TokenSpec struct {
 	PreviousTokenGracePeriod *metav1.Duration `json:"previousTokenGracePeriod,omitempty"`
 
 	// verification: Probe asks SFS every five minutes whether it still takes the token, and replaces one that was
-	// revoked outside of the operator. None does not: that costs no requests.
+	// revoked outside of the operator. None does not: that costs no requests. Default: None.
 	// +optional
 	// +kubebuilder:default=None
 	Verification TokenVerification `json:"verification,omitempty"`
@@ -172,6 +175,7 @@ type RolloutRestartTarget struct {
 	Kind RolloutRestartKind `json:"kind,omitempty"`
 
 	// selector of labels: all workloads of the kind that have them, instead of the one called name. It can not be empty.
+	// Absent: the one called name.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="has(self.matchLabels) && size(self.matchLabels) > 0 || has(self.matchExpressions) && size(self.matchExpressions) > 0",message="selector must have matchLabels or matchExpressions: without any it would select each workload of the namespace"
 	Selector *metav1.LabelSelector `json:"selector,omitempty"`
@@ -364,6 +368,7 @@ type TokenStatus struct {
 // +kubebuilder:printcolumn:name="Secret",type=string,JSONPath=`.status.secretRef.name`
 // +kubebuilder:printcolumn:name="Expires",type=string,JSONPath=`.status.token.expirationTime`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Platform",type=string,priority=1,JSONPath=`.spec.platformRef.name`
 // +kubebuilder:printcolumn:name="ClientKey",type=string,priority=1,JSONPath=`.status.clientKey`
 // +kubebuilder:printcolumn:name="Renewal",type=string,priority=1,JSONPath=`.status.token.renewalTime`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`

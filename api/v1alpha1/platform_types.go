@@ -12,7 +12,7 @@ const DefaultBaseURL = "https://api.sendforsign.com/api"
 
 // SfsPlatformSpec says which SFS account to use and who may use it.
 type SfsPlatformSpec struct {
-	// baseURL of the SFS API. Only https.
+	// baseURL of the SFS API: an https URL of at most 512 characters. Default: https://api.sendforsign.com/api.
 	// +optional
 	// +kubebuilder:default="https://api.sendforsign.com/api"
 	// +kubebuilder:validation:MinLength=9
@@ -33,7 +33,8 @@ type SfsPlatformSpec struct {
 
 	// customKeyPrefix is the first part of the customKey of each client of this platform:
 	// <customKeyPrefix>/<namespace>/<name>. By that key a client is found again when the cluster is rebuilt from Git, so
-	// it can not be changed, and no two clusters that share an account may have the same one.
+	// no two clusters that share an account may have the same one. Lower-case letters, digits, '-' and '.', at most 63 of
+	// them. Immutable.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
@@ -46,8 +47,8 @@ type SfsPlatformSpec struct {
 	// +optional
 	AllowedNamespaces *AllowedNamespaces `json:"allowedNamespaces,omitempty"`
 
-	// adoption says which namespaces may name a customKey or clientKey of their own. Absent: none. A namespace that may
-	// name a client gets a token for it, whoever it belongs to.
+	// adoption says which namespaces may name a customKey or clientKey of their own: at most 64 rules. A namespace that
+	// may name a client gets a token for it, whoever it belongs to. Absent: none may.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
@@ -63,19 +64,20 @@ type SfsPlatformSpec struct {
 	RateLimit RateLimit `json:"rateLimit,omitzero"`
 
 	// driftCheckInterval is how often the clients at SFS are listed, once for all SfsClients, to see whether somebody
-	// else has changed them; and how often the users of each client that has SfsClientUsers. At least 1m.
+	// else has changed them; and how often the users of each client that has SfsClientUsers. At least 1m. Default: 10m.
 	// +optional
 	// +kubebuilder:default="10m"
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m')",message="driftCheckInterval must be at least 1m"
 	DriftCheckInterval *metav1.Duration `json:"driftCheckInterval,omitempty"`
 
-	// caBundle (PEM) holds the certificate authorities to trust instead of those of the operator's system.
+	// caBundle holds the certificate authorities to trust instead of those of the operator's system: PEM, in base64, at
+	// most 131072 characters. Absent: those of its system.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=131072
 	CABundle []byte `json:"caBundle,omitempty"`
 
-	// timeout of one request to SFS, from 1s to 30s.
+	// timeout of one request to SFS, from 1s to 30s. Default: 15s.
 	// +optional
 	// +kubebuilder:default="15s"
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1s') && duration(self) <= duration('30s')",message="timeout must be from 1s to 30s"
@@ -95,7 +97,7 @@ type CredentialsSecretReference struct {
 // AllowedNamespaces selects namespaces by name or by label.
 // +kubebuilder:validation:XValidation:rule="has(self.names) != has(self.selector)",message="set either names or selector"
 type AllowedNamespaces struct {
-	// names of namespaces; "*" stands for all of them.
+	// names of namespaces, at most 1024; "*" stands for all of them. Set either names or selector.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -104,7 +106,7 @@ type AllowedNamespaces struct {
 	// +kubebuilder:validation:items:MaxLength=63
 	Names []string `json:"names,omitempty"`
 
-	// selector of the labels of namespaces.
+	// selector of the labels of namespaces; an empty one, {}, selects all. Set either names or selector.
 	// +optional
 	Selector *metav1.LabelSelector `json:"selector,omitempty"`
 }
@@ -112,13 +114,13 @@ type AllowedNamespaces struct {
 // AdoptionRule lets namespaces name clients at SFS.
 // +kubebuilder:validation:XValidation:rule="has(self.customKeyPatterns) || (has(self.allowClientKey) && self.allowClientKey)",message="a rule must have customKeyPatterns or allowClientKey: true; without them it allows nothing"
 type AdoptionRule struct {
-	// name of the rule.
+	// name of the rule, which tells it from others: at most 63 characters.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	Name string `json:"name,omitempty"`
 
-	// namespaces that the rule is for; "*" stands for all that allowedNamespaces names.
+	// namespaces that the rule is for, at most 256; "*" stands for all that allowedNamespaces names.
 	// +required
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -127,7 +129,8 @@ type AdoptionRule struct {
 	// +kubebuilder:validation:items:MaxLength=63
 	Namespaces []string `json:"namespaces,omitempty"`
 
-	// customKeyPatterns are the customKeys that they may name. "*" in a pattern stands for any characters, also none.
+	// customKeyPatterns are the customKeys that they may name: at most 64 patterns, in which "*" stands for any
+	// characters, also none. Absent: they may name none.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -137,7 +140,7 @@ type AdoptionRule struct {
 	CustomKeyPatterns []string `json:"customKeyPatterns,omitempty"`
 
 	// allowClientKey: true lets them name any client of the account by its clientKey, except those whose customKey
-	// begins with the customKeyPrefix of an SfsPlatform and a slash.
+	// begins with the customKeyPrefix of an SfsPlatform and a slash. Absent: false.
 	// +optional
 	AllowClientKey bool `json:"allowClientKey,omitempty"`
 }
@@ -154,14 +157,14 @@ type PlatformTokenSpec struct {
 
 // RateLimit is a token bucket.
 type RateLimit struct {
-	// requestsPerSecond in the long run.
+	// requestsPerSecond in the long run, from 1 to 10000. Default: 10.
 	// +optional
 	// +kubebuilder:default=10
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=10000
 	RequestsPerSecond int32 `json:"requestsPerSecond,omitempty"`
 
-	// burst is how many requests may be made at once after a pause.
+	// burst is how many requests may be made at once after a pause, from 1 to 10000. Default: 20.
 	// +optional
 	// +kubebuilder:default=20
 	// +kubebuilder:validation:Minimum=1
@@ -228,6 +231,8 @@ type ClientCount struct {
 // +kubebuilder:printcolumn:name="Clients",type=integer,JSONPath=`.status.clients.total`
 // +kubebuilder:printcolumn:name="Prefix",type=string,JSONPath=`.spec.customKeyPrefix`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="ClientsReady",type=integer,priority=1,JSONPath=`.status.clients.ready`
+// +kubebuilder:printcolumn:name="Credentials",type=string,priority=1,JSONPath=`.status.activeCredentialsSecretRef.name`
 // +kubebuilder:printcolumn:name="URL",type=string,priority=1,JSONPath=`.spec.baseURL`
 // +kubebuilder:printcolumn:name="Message",type=string,priority=1,JSONPath=`.status.conditions[?(@.type=="Ready")].message`
 type SfsPlatform struct {

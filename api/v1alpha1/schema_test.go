@@ -40,10 +40,12 @@ type schemaNode struct {
 	ListType             string                 `json:"x-kubernetes-list-type"`
 	ListMapKeys          []string               `json:"x-kubernetes-list-map-keys"`
 	MapType              string                 `json:"x-kubernetes-map-type"`
-	Rules                []struct {
-		Rule    string `json:"rule"`
-		Message string `json:"message"`
-	} `json:"x-kubernetes-validations"`
+	Rules                []celRule              `json:"x-kubernetes-validations"`
+}
+
+type celRule struct {
+	Rule    string `json:"rule"`
+	Message string `json:"message"`
 }
 
 // crdFile is what these tests read of a CRD.

@@ -353,7 +353,8 @@ func TestColumns(t *testing.T) {
 			path: "/apis/sendforsign.com/v1alpha1/sfsplatforms",
 			want: []column{
 				{"Name", "string", false}, {"Ready", "string", false}, {"Reason", "string", false}, {"Clients", "integer", false},
-				{"Prefix", "string", false}, {"Age", "date", false}, {"URL", "string", true}, {"Message", "string", true},
+				{"Prefix", "string", false}, {"Age", "date", false}, {"ClientsReady", "integer", true}, {"Credentials", "string", true},
+				{"URL", "string", true}, {"Message", "string", true},
 			},
 		},
 		clientKind: {
@@ -362,7 +363,8 @@ func TestColumns(t *testing.T) {
 				{"Name", "string", false}, {"Ready", "string", false}, {"Reason", "string", false}, {"Secret", "string", false},
 				// A column of type date shows a time to come as <invalid>.
 				{"Expires", "string", false},
-				{"Age", "date", false}, {"ClientKey", "string", true}, {"Renewal", "string", true}, {"Message", "string", true},
+				{"Age", "date", false}, {"Platform", "string", true}, {"ClientKey", "string", true}, {"Renewal", "string", true},
+				{"Message", "string", true},
 			},
 		},
 		userKind: {

@@ -12,6 +12,7 @@ import (
 // +kubebuilder:validation:XValidation:rule="self.?template.?mergePolicy.orValue('Merge') != 'Replace' || has(self.template.data) || size(self.?formats.orValue([])) > 0",message="template.mergePolicy Replace needs template.data or formats: without any the Secret would be empty"
 type SecretSpec struct {
 	// name of the Secret. When it changes, the new Secret is written before the old one is removed, ten minutes later.
+	// Absent: the name of this resource and -sfs, -sfs-token or -sfs-user.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
@@ -25,14 +26,14 @@ type SecretSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!(self in ['kubernetes.io/service-account-token', 'bootstrap.kubernetes.io/token'])",message="type can not be kubernetes.io/service-account-token or bootstrap.kubernetes.io/token: Kubernetes gives rights with such Secrets"
 	Type string `json:"type,omitempty"`
 
-	// keys renames keys of the Secret: from the default name of each to the one that it has in the Secret. An empty name
-	// leaves the key out.
+	// keys renames keys of the Secret, at most 16: from the default name of each to the one that it has in the Secret. An
+	// empty name leaves the key out. Absent: the default names.
 	// +optional
 	// +kubebuilder:validation:MinProperties=1
 	// +kubebuilder:validation:MaxProperties=16
 	Keys map[string]SecretKey `json:"keys,omitempty"`
 
-	// formats adds keys that each hold all values, in a form that applications read.
+	// formats adds keys that each hold all values, in a form that applications read: at most 4, each once. Absent: none.
 	// +optional
 	// +listType=map
 	// +listMapKey=format
@@ -85,7 +86,7 @@ type SecretTemplate struct {
 	Metadata SecretMetadata `json:"metadata,omitzero"`
 
 	// data are keys of the Secret, each with a Go template over the default keys (as in "{{ .baseURL }}"). Which functions
-	// there are is said in docs/secret-shapes.md.
+	// there are is said in docs/secret-shapes.md. At most 16. Absent: none.
 	// +optional
 	// +kubebuilder:validation:MinProperties=1
 	// +kubebuilder:validation:MaxProperties=16
@@ -106,14 +107,14 @@ type SecretTemplateText string
 // SecretMetadata are labels and annotations of a Secret. With some of them Argo CD would take the Secret for a part of an
 // application, and prune it.
 type SecretMetadata struct {
-	// labels of the Secret.
+	// labels of the Secret, at most 16. Absent: none but those of the operator.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=16
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('sendforsign.com/') && !k.startsWith('argocd.argoproj.io/') && !(k in ['app.kubernetes.io/instance', 'app.kubernetes.io/managed-by']))",message="labels sendforsign.com/*, argocd.argoproj.io/*, app.kubernetes.io/instance and app.kubernetes.io/managed-by can not be set"
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !format.qualifiedName().validate(k).hasValue())",message="a label must be a name, or a domain, '/' and a name"
 	Labels map[string]SecretLabelValue `json:"labels,omitempty"`
 
-	// annotations of the Secret.
+	// annotations of the Secret, at most 16. Absent: none but those of the operator.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=16
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('sendforsign.com/') && !k.startsWith('kubernetes.io/service-account.') && (!k.startsWith('argocd.argoproj.io/') || k == 'argocd.argoproj.io/ignore-resource-updates'))",message="annotations sendforsign.com/*, kubernetes.io/service-account.* and argocd.argoproj.io/* can not be set, but for argocd.argoproj.io/ignore-resource-updates"

@@ -20,26 +20,28 @@ type SfsClientUserSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="clientRef is immutable: an SFS user can not move to another client; create another SfsClientUser"
 	ClientRef ClientReference `json:"clientRef,omitzero"`
 
-	// default: true binds the user that SFS makes together with each client, instead of creating one. Immutable.
+	// default: true binds the user that SFS makes together with each client, instead of creating one. Immutable. Default:
+	// false.
 	// +optional
 	// +kubebuilder:default=false
 	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="default is immutable; create another SfsClientUser"
 	Default bool `json:"default,omitempty"`
 
-	// fullName of the user at SFS.
+	// fullName of the user at SFS, at most 256 characters. Absent: left as it is there.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	FullName string `json:"fullName,omitempty"`
 
-	// email of the user at SFS.
+	// email of the user at SFS: an e-mail address of at most 254 characters. Absent: left as it is there.
 	// +optional
 	// +kubebuilder:validation:MaxLength=254
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[^@[:space:]]+@[^@[:space:]]+$')",message="email must be an e-mail address"
 	Email string `json:"email,omitempty"`
 
 	// customKey names the user at SFS, one of this client that exists or one to be made, instead of the derived key
-	// <customKey of the client>/<name>. Immutable.
+	// <customKey of the client>/<name>. Printable ASCII without spaces, at most 256 characters. Immutable, also where it is
+	// absent. Absent: the derived key.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
@@ -47,7 +49,8 @@ type SfsClientUserSpec struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[!-~]+$')",message="customKey must be printable ASCII without spaces"
 	CustomKey string `json:"customKey,omitempty"`
 
-	// userKey imports a user of this client that exists at SFS by its key there. Immutable.
+	// userKey imports a user of this client that exists at SFS by its key there. Letters, digits, '-', '_' and '.', at most
+	// 128. Immutable, also where it is absent. Absent: the user is found by its customKey.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=128
@@ -56,26 +59,26 @@ type SfsClientUserSpec struct {
 	UserKey string `json:"userKey,omitempty"`
 
 	// adoptionPolicy: AdoptOrCreate takes the user of the client that has the customKey, and creates it where there is
-	// none. Adopt never creates one, Create never takes one that is there.
+	// none. Adopt never creates one, Create never takes one that is there. Default: AdoptOrCreate.
 	// +optional
 	// +kubebuilder:default=AdoptOrCreate
 	AdoptionPolicy AdoptionPolicy `json:"adoptionPolicy,omitempty"`
 
 	// managementPolicy: Manage, or Observe: nothing of the user is created or changed at SFS; what would be stands in
-	// status.pendingChanges. The Secret of a user that exists is published all the same.
+	// status.pendingChanges. The Secret of a user that exists is published all the same. Default: Manage.
 	// +optional
 	// +kubebuilder:default=Manage
 	ManagementPolicy ManagementPolicy `json:"managementPolicy,omitempty"`
 
 	// driftPolicy: Correct undoes what others change at SFS of the fields that are set here. Report only says so, in
-	// status.pendingChanges and the condition Synced; a change of this spec is carried out all the same.
+	// status.pendingChanges and the condition Synced; a change of this spec is carried out all the same. Default: Correct.
 	// +optional
 	// +kubebuilder:default=Correct
 	DriftPolicy DriftPolicy `json:"driftPolicy,omitempty"`
 
 	// deletionPolicy: what happens at SFS, which can not delete users, when this resource is deleted. Retain leaves the
 	// user as it is: a resource of the same name gets it back. Retire changes its customKey, so that it is never
-	// adopted again.
+	// adopted again. Default: Retain.
 	// +optional
 	// +kubebuilder:default=Retain
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
@@ -86,7 +89,7 @@ type SfsClientUserSpec struct {
 	// +kubebuilder:validation:XValidation:rule="!has(self.formats) || self.formats.all(f, f.format in ['json', 'env'])",message="formats: netrc and nginx-header need a token; this Secret has json and env"
 	Secret SecretSpec `json:"secret,omitzero"`
 
-	// suspend stops all work on this resource.
+	// suspend: true stops all work on this resource. Absent: false.
 	// +optional
 	Suspend bool `json:"suspend,omitempty"`
 }

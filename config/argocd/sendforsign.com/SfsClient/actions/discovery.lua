@@ -1,0 +1,12 @@
+-- resume takes back what pause did; what spec.suspend stops goes on when Git says so.
+local annotations = obj.metadata.annotations or {}
+local spec = obj.spec or {}
+local paused = annotations["sendforsign.com/paused"] == "true"
+local resting = paused or spec.suspend == true
+local tokenless = spec.token ~= nil and spec.token.enabled == false
+
+local actions = {}
+actions["renew"] = {["disabled"] = resting or tokenless}
+actions["pause"] = {["disabled"] = resting}
+actions["resume"] = {["disabled"] = not paused}
+return actions

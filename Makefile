@@ -97,9 +97,9 @@ test-health: ## Test what Argo CD and kstatus make of the resources (a part of t
 	$(GO) -C test/health test .
 
 .PHONY: states
-states: ## Write the golden states of the resources, and what is made of them (after a change that is meant)
+states: ## Write the golden states of the resources and their Secrets, and what is made of them (after a change that is meant)
 	@assets="$$($(GO) run ./hack/controlplane)" || exit; \
-	KUBEBUILDER_ASSETS="$$assets" $(GO) test -count=1 -run '^TestStates$$' ./controllers -update
+	KUBEBUILDER_ASSETS="$$assets" $(GO) test -count=1 -run '^(TestStates|TestTheDefaultKeysAreThoseOfTheGoldenFile)$$' ./controllers -update
 	$(GO) -C test/health test -count=1 . -update
 
 # A campaign is a test that tries one promise at very many points: of each, its package and its name.

@@ -18,6 +18,9 @@ TOOLS := $(CURDIR)/bin/tools
 CONTROLLER_GEN := $(TOOLS)/controller-gen
 GOLANGCI_LINT := $(TOOLS)/golangci-lint
 KUSTOMIZE := $(TOOLS)/kustomize
+HELM := $(TOOLS)/helm
+
+CHART := charts/sfs-operator
 
 .DEFAULT_GOAL := help
 
@@ -40,10 +43,17 @@ image: ## Build the container image (needs docker, or CONTAINER_TOOL=podman)
 CONTAINER_TOOL ?= docker
 IMAGE ?= sfs-operator:$(VERSION)
 
+# The version of a chart has three numbers, whatever the operator is called by.
+CHART_VERSION = $(shell echo '$(VERSION)' | sed -E '/^v?[0-9]+\.[0-9]+\.[0-9]+/!s/^/0.0.0-g/; s/^v//')
+
 .PHONY: dist
-dist: manifests $(KUSTOMIZE) ## Render config/default into dist/install.yaml
-	@mkdir -p dist
-	$(KUSTOMIZE) build config/default > dist/install.yaml
+dist: manifests $(KUSTOMIZE) $(HELM) ## Write dist/install.yaml, for IMAGE, and the package of the chart, for VERSION
+	@rm -rf dist && mkdir -p dist/build
+	@echo 'resources: [../../config/default]' > dist/build/kustomization.yaml
+	cd dist/build && $(KUSTOMIZE) edit set image sfs-operator=$(IMAGE)
+	$(KUSTOMIZE) build dist/build > dist/install.yaml
+	@rm -r dist/build
+	$(HELM) package $(CHART) --version $(CHART_VERSION) --app-version $(VERSION) --destination dist
 
 .PHONY: clean
 clean: ## Remove all that was built here (the control plane stays in the user's cache)
@@ -56,9 +66,16 @@ generate: $(CONTROLLER_GEN) ## Generate the DeepCopy methods of the API types
 	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
 
 .PHONY: manifests
-manifests: $(CONTROLLER_GEN) ## Generate the CRDs and the RBAC role from the Go code
+manifests: $(CONTROLLER_GEN) ## Generate the CRDs and the RBAC role from the Go code, and copy what the chart shares
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:artifacts:config=config/crd/bases
 	$(CONTROLLER_GEN) rbac:roleName=sfs-operator paths=./controllers/... output:rbac:artifacts:config=config/rbac
+	@rm -rf $(CHART)/files && mkdir -p $(CHART)/files/crd
+	cp config/crd/bases/*.yaml $(CHART)/files/crd
+	cp config/rbac/*role.yaml config/rbac/*roles.yaml $(CHART)/files
+
+.PHONY: chart
+chart: manifests ## Generate what the chart says of its values: the table of its README, and types of Kubernetes in its schema
+	$(GO) -C test/chart test -count=1 -run '^(TestTheReadmeHasAllValues|TestTheSchemaKnowsTheTypesOfKubernetes)$$' . -args -update
 
 .PHONY: fmt
 fmt: $(GOLANGCI_LINT) ## Format all Go code
@@ -67,13 +84,15 @@ fmt: $(GOLANGCI_LINT) ## Format all Go code
 .PHONY: vet
 vet: ## Run go vet
 	$(GO) vet ./...
+	$(GO) -C test/chart vet ./...
 	$(GO) -C test/health vet ./...
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Lint all Go code, and the API types for the conventions of Kubernetes
 	$(GOLANGCI_LINT) run
 	$(GOLANGCI_LINT) run --config .golangci-kal.yml ./api/...
-	cd test/health && $(GOLANGCI_LINT) run --config $(CURDIR)/.golangci.yml
+	cd test/chart && $(GOLANGCI_LINT) run
+	cd test/health && $(GOLANGCI_LINT) run
 
 .PHONY: demo
 demo: build ## Run the operator on a local control plane and a simulated Sendforsign (DEMO_FOR=2m ends it by itself)
@@ -90,11 +109,18 @@ demo: build ## Run the operator on a local control plane and a simulated Sendfor
 test: ## Run all tests with the race detector, on a real control plane
 	@assets="$$($(GO) run ./hack/controlplane)" || exit; \
 	KUBEBUILDER_ASSETS="$$assets" CGO_ENABLED=1 $(GO) test -race -timeout 15m -p 2 $(TESTFLAGS) $(PKG)
-	@$(if $(filter ./...,$(PKG)),$(MAKE) --no-print-directory test-health)
+ifeq ($(PKG),./...)
+	@$(MAKE) --no-print-directory test-health test-chart
+endif
 
 .PHONY: test-health
 test-health: ## Test what Argo CD and kstatus make of the resources (a part of test, in less than a second)
 	$(GO) -C test/health test .
+
+.PHONY: test-chart
+test-chart: ## Test the Helm chart (a part of test; without the race detector: all that runs at once there is tested above)
+	@assets="$$($(GO) run ./hack/controlplane)" || exit; \
+	KUBEBUILDER_ASSETS="$$assets" CGO_ENABLED=0 $(GO) -C test/chart test -timeout 15m $(TESTFLAGS) ./...
 
 .PHONY: states
 states: ## Write the golden states of the resources and their Secrets, and what is made of them (after a change that is meant)
@@ -178,6 +204,9 @@ $(CONTROLLER_GEN): hack/tools/controller-gen/go.mod hack/tools/controller-gen/go
 
 $(KUSTOMIZE): hack/tools/kustomize/go.mod hack/tools/kustomize/go.sum
 	$(TOOL_BUILD) sigs.k8s.io/kustomize/kustomize/v5
+
+$(HELM): hack/tools/helm/go.mod hack/tools/helm/go.sum
+	$(TOOL_BUILD) helm.sh/helm/v3/cmd/helm
 
 $(GOLANGCI_LINT): hack/tools/golangci-lint/go.mod hack/tools/golangci-lint/go.sum hack/tools/golangci-lint/main.go
 	@echo 'Building golangci-lint, which takes some minutes the first time.'

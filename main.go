@@ -78,7 +78,9 @@ func run(ctx context.Context, o options.Options) error {
 	if err := mgr.AddReadyzCheck("cache", cacheSynced(mgr)); err != nil {
 		return fmt.Errorf("adding the ready check: %w", err)
 	}
-	if err := controllers.Setup(ctx, mgr, controllers.Options{Namespace: o.PlatformNamespace, Concurrency: o.Concurrency}); err != nil {
+	if err := controllers.Setup(ctx, mgr, controllers.Options{
+		Namespace: o.PlatformNamespace, WatchNamespaces: o.WatchNamespaces, Concurrency: o.Concurrency,
+	}); err != nil {
 		return fmt.Errorf("setting up the controllers: %w", err)
 	}
 	ctrl.Log.Info("Starting", "version", version.Version)
@@ -101,7 +103,7 @@ func managerOptions(o options.Options) ctrl.Options {
 	renewDeadline, retryPeriod := o.LeaseDuration*2/3, o.LeaseDuration*2/15
 	return ctrl.Options{
 		Scheme:                  scheme,
-		Cache:                   controllers.CacheOptions(o.PlatformNamespace),
+		Cache:                   controllers.CacheOptions(o.PlatformNamespace, o.WatchNamespaces...),
 		Metrics:                 metrics,
 		HealthProbeBindAddress:  o.ProbeAddress,
 		LeaderElection:          o.LeaderElect,

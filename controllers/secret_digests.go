@@ -19,18 +19,24 @@ import (
 )
 
 // CacheOptions limits what the manager keeps in memory: of Secrets only those of the operator and those in its own
-// namespace (where the credentials are), and of those only digests of the values.
-func CacheOptions(platformNamespace string) cache.Options {
+// namespace (where the credentials are), and of those only digests of the values. Where namespaces are named, nothing is
+// asked for outside of them but what has no namespace.
+func CacheOptions(platformNamespace string, watched ...string) cache.Options {
+	var all map[string]cache.Config
+	secrets := map[string]cache.Config{cache.AllNamespaces: {LabelSelector: ownedSecrets()}}
+	if len(watched) > 0 {
+		all, secrets = map[string]cache.Config{}, map[string]cache.Config{}
+	}
+	for _, namespace := range watched {
+		all[namespace] = cache.Config{}
+		secrets[namespace] = cache.Config{LabelSelector: ownedSecrets()}
+	}
+	secrets[platformNamespace] = cache.Config{}
 	return cache.Options{
-		DefaultTransform: cache.TransformStripManagedFields(),
+		DefaultTransform:  cache.TransformStripManagedFields(),
+		DefaultNamespaces: all,
 		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Secret{}: {
-				Namespaces: map[string]cache.Config{
-					cache.AllNamespaces: {LabelSelector: ownedSecrets()},
-					platformNamespace:   {},
-				},
-				Transform: digestSecret,
-			},
+			&corev1.Secret{}: {Namespaces: secrets, Transform: digestSecret},
 		},
 	}
 }

@@ -27,6 +27,9 @@ import (
 type Options struct {
 	// Namespace is where the credentials Secrets of the platforms are: the namespace of the operator.
 	Namespace string
+	// WatchNamespaces are those that CacheOptions was given: SfsClients and SfsClientUsers of others are left alone. None
+	// stands for all.
+	WatchNamespaces []string
 	// Concurrency is how many SfsClients, and how many SfsClientUsers, are worked on at a time.
 	Concurrency int
 	// Transport decorates the connection to SFS. Nil leaves it as it is.
@@ -40,7 +43,11 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	if err := addIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
-	r := newReconcilers(mgr.GetClient(), mgr.GetClient(), mgr.GetAPIReader(), o)
+	c, live := mgr.GetClient(), mgr.GetAPIReader()
+	if len(o.WatchNamespaces) > 0 {
+		c, live = watchingClient{c, o.WatchNamespaces}, watchingReader{live, o.WatchNamespaces}
+	}
+	r := newReconcilers(c, c, live, o)
 	recorder := mgr.GetEventRecorder(fieldManager)
 	r.platforms.recorder, r.clients.recorder, r.users.recorder = recorder, recorder, recorder
 	if err := control(mgr, r.platforms, controller.Options{}); err != nil {

@@ -33,6 +33,8 @@ type Options struct {
 	LeaseDuration time.Duration
 	// PlatformNamespace is where the credentials Secrets and the lease are.
 	PlatformNamespace string
+	// WatchNamespaces is where SfsClients and SfsClientUsers are looked for. None: in all namespaces.
+	WatchNamespaces []string
 	// Concurrency is how many resources of a kind are worked on at a time.
 	Concurrency int
 	// ShutdownTimeout is how long work that has begun may take to end.
@@ -55,6 +57,10 @@ func Parse(args []string, env func(string) string, out io.Writer) (Options, erro
 	flags.BoolVar(&o.LeaderElect, "leader-elect", true, "let only one of several operators work at a time")
 	flags.DurationVar(&o.LeaseDuration, "leader-election-lease-duration", 15*time.Second, "how long other operators wait for a leader that has vanished (at least 3s)")
 	flags.StringVar(&o.PlatformNamespace, "platform-namespace", env("POD_NAMESPACE"), "namespace of the credentials Secrets and of the lease (default $POD_NAMESPACE)")
+	flags.Func("watch-namespaces", "the only namespaces that are served, with commas between them; empty: all", func(list string) error {
+		o.WatchNamespaces = separate(list)
+		return nil
+	})
 	flags.IntVar(&o.Concurrency, "max-concurrent-reconciles", 16, "how many resources of a kind are worked on at a time (1 to 1024)")
 	flags.DurationVar(&o.ShutdownTimeout, "graceful-shutdown-timeout", 30*time.Second, "how long work that has begun may take to end")
 	flags.StringVar(&o.LogFormat, "log-format", "json", "json or text")
@@ -79,6 +85,11 @@ func (o Options) validate() error {
 	} else if problems := validation.IsDNS1123Label(o.PlatformNamespace); len(problems) > 0 {
 		wrong = append(wrong, fmt.Errorf("--platform-namespace %q is not a namespace: %s", o.PlatformNamespace, strings.Join(problems, "; ")))
 	}
+	for _, name := range o.WatchNamespaces {
+		if problems := validation.IsDNS1123Label(name); len(problems) > 0 {
+			wrong = append(wrong, fmt.Errorf("--watch-namespaces: %q is not a namespace: %s", name, strings.Join(problems, "; ")))
+		}
+	}
 	if err := checkAddress(o.MetricsAddress); err != nil && o.MetricsAddress != "0" {
 		wrong = append(wrong, fmt.Errorf("--metrics-bind-address: %w", err))
 	}
@@ -102,6 +113,14 @@ func (o Options) validate() error {
 		wrong = append(wrong, fmt.Errorf("--log-level must be debug, info, warn or error, not %s", o.LogLevel))
 	}
 	return errors.Join(wrong...)
+}
+
+// separate returns the names in a list, each once and in order, so that one that is written otherwise means the same.
+func separate(list string) []string {
+	if list == "" {
+		return nil
+	}
+	return slices.Compact(slices.Sorted(strings.SplitSeq(list, ",")))
 }
 
 func checkAddress(address string) error {

@@ -10,6 +10,7 @@ import (
 	"flag"
 	"io"
 	"log/slog"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -50,13 +51,13 @@ func TestParse(t *testing.T) {
 			reason: "each flag has its field",
 			args: []string{
 				"--metrics-bind-address=127.0.0.1:9090", "--metrics-secure=false", "--health-probe-bind-address", "[::1]:9091",
-				"--leader-elect=false", "--leader-election-lease-duration=1m", "--platform-namespace=elsewhere",
+				"--leader-elect=false", "--leader-election-lease-duration=1m", "--platform-namespace=elsewhere", "--watch-namespaces=team-a,team-b",
 				"--max-concurrent-reconciles=3", "--graceful-shutdown-timeout=5s", "--log-format=text", "--log-level=debug",
 			},
 			want: func(o *options.Options) {
 				*o = options.Options{
 					MetricsAddress: "127.0.0.1:9090", ProbeAddress: "[::1]:9091", LeaseDuration: time.Minute,
-					PlatformNamespace: "elsewhere", Concurrency: 3, ShutdownTimeout: 5 * time.Second, LogFormat: "text", LogLevel: slog.LevelDebug,
+					PlatformNamespace: "elsewhere", WatchNamespaces: []string{"team-a", "team-b"}, Concurrency: 3, ShutdownTimeout: 5 * time.Second, LogFormat: "text", LogLevel: slog.LevelDebug,
 				}
 			},
 		},
@@ -80,6 +81,14 @@ func TestParse(t *testing.T) {
 			},
 			want: func(o *options.Options) { o.Concurrency, o.PlatformNamespace = 1024, strings.Repeat("a", 63) },
 		},
+		"namespaces twice and in another order": {
+			reason: "it is the same set", args: []string{"--watch-namespaces=team-b,team-a,team-b"},
+			want: func(o *options.Options) { o.WatchNamespaces = []string{"team-a", "team-b"} },
+		},
+		"no namespaces to watch": {
+			reason: "a variable that is empty is as good as no flag", args: []string{"--watch-namespaces="},
+			want: func(*options.Options) {},
+		},
 		"the level in capitals": {
 			reason: "slog prints it so", args: []string{"--log-level=WARN"},
 			want: func(o *options.Options) { o.LogLevel = slog.LevelWarn },
@@ -92,7 +101,7 @@ func TestParse(t *testing.T) {
 			want := defaults()
 			test.want(&want)
 			got, err := options.Parse(test.args, podNamespace("sfs-system"), &said)
-			if err != nil || got != want || said.Len() > 0 {
+			if err != nil || !reflect.DeepEqual(got, want) || said.Len() > 0 {
 				t.Errorf("got %+v, %v, %q, want %+v: %s", got, err, &said, want, test.reason)
 			}
 		})
@@ -123,6 +132,18 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		},
 		"a wrong namespace in the environment": {
 			reason: "it has to be right as well", namespace: "SFS", want: []string{"--platform-namespace", `"SFS"`},
+		},
+		"a namespace to watch that is no name": {
+			reason: "nothing would be found there", args: []string{"--watch-namespaces=team-a,Team-B"}, namespace: "sfs-system",
+			want: []string{"--watch-namespaces", `"Team-B"`, "lower case"},
+		},
+		"a namespace to watch that is missing": {
+			reason: "it would stand for all of them", args: []string{"--watch-namespaces=team-a,"}, namespace: "sfs-system",
+			want: []string{"--watch-namespaces", `""`},
+		},
+		"a namespace to watch after a space": {
+			reason: "as Go has it, a list is one word", args: []string{"--watch-namespaces=team-a, team-b"}, namespace: "sfs-system",
+			want: []string{"--watch-namespaces", `" team-b"`},
 		},
 		"metrics without a port": {
 			reason: "they could not be served", args: []string{"--metrics-bind-address=localhost"}, namespace: "sfs-system",

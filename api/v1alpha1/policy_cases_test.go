@@ -328,3 +328,45 @@ func pendingChangesCases() map[string]validationCase {
 		},
 	}
 }
+
+// formerSecretsCases are those of the list of Secrets of former names in the status.
+func formerSecretsCases() map[string]validationCase {
+	const list = "status.formerSecrets"
+	entry := map[string]any{"name": "former", "removalTime": "2026-01-01T00:00:00Z"}
+	return map[string]validationCase{
+		"a former Secret is accepted in status": {
+			reason: "it has all that it needs", field: list + "[0]", mutate: set(list, []any{entry}),
+		},
+		"a former Secret without a name is refused in status": {
+			reason: "none could be removed",
+			field:  list + "[0].name", mutate: set(list, []any{map[string]any{"removalTime": entry["removalTime"]}}), wantErrors: []string{requiredMessage},
+		},
+		"a former Secret for good is refused in status": {
+			reason: "it would never be removed",
+			field:  list + "[0].removalTime", mutate: set(list, []any{map[string]any{"name": "former"}}), wantErrors: []string{requiredMessage},
+		},
+		"two former Secrets of one name are refused in status": {
+			reason: "it is one Secret",
+			field:  list + "[1]", mutate: set(list, []any{entry, entry}), wantErrors: []string{"Duplicate value"},
+		},
+	}
+}
+
+// restartStatusCases are those of the list of restarts in the status.
+func restartStatusCases() map[string]validationCase {
+	const list = "status.rolloutRestarts"
+	entry := map[string]any{"name": "shop"}
+	return map[string]validationCase{
+		"a restart of a target is accepted in status": {
+			reason: "nothing has happened to it yet", field: list + "[0]", mutate: set(list, []any{entry}),
+		},
+		"a restart of no target is refused in status": {
+			reason: "it says nothing",
+			field:  list + "[0].name", mutate: set(list, []any{map[string]any{"message": "m"}}), wantErrors: []string{requiredMessage},
+		},
+		"two restarts of one target are refused in status": {
+			reason: "a target has one state",
+			field:  list + "[1]", mutate: set(list, []any{entry, entry}), wantErrors: []string{"Duplicate value"},
+		},
+	}
+}

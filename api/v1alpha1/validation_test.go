@@ -54,14 +54,14 @@ func casesOf(t *testing.T, kind string) map[string]validationCase {
 	groups := map[string][]map[string]validationCase{
 		platformKind: {platformCases, adoptionCases},
 		clientKind: {
-			clientCases, personCases(), identityStatusCases(), pendingChangesCases(),
+			clientCases, personCases(), identityStatusCases(), pendingChangesCases(), formerSecretsCases(),
 			policyCases(), namingCases("clientKey", anotherClientMessage), clientPolicyCases(),
 			secretNameCases("spec.secret.name"), secretNameCases("spec.token.secret.name"),
 			shapeCases(clientSecret), identifierShapeCases(clientSecret), shapeCases(tokenSecret), tokenShapeCases(),
-			restartCases(),
+			restartCases(), restartStatusCases(),
 		},
 		userKind: {
-			userCases, personCases(), identityStatusCases(), pendingChangesCases(),
+			userCases, personCases(), identityStatusCases(), pendingChangesCases(), formerSecretsCases(),
 			policyCases(), namingCases("userKey", anotherUserMessage), userPolicyCases(), secretNameCases("spec.secret.name"),
 			shapeCases(userSecret), identifierShapeCases(userSecret),
 		},

@@ -197,8 +197,10 @@ func (o oracle) excused() (rewrites, mints int) {
 			// collector then takes away, and replace a token that was replaced just before.
 			rewrites++
 			mints++
-		} else if q.stale != nil && o.plan.crashes() {
-			rewrites++ // what the one before it had learned from a resource that is gone, a new process does not know
+		} else if q.stale != nil && o.plan.strikes() {
+			// What strikes beside it brings about another pass: one that does not see yet what the one before has written, or of
+			// a process that does not know what the one before had learned from a resource that is gone.
+			rewrites++
 		}
 		c := struck[q.at]
 		if q.mode == nil || c == nil {
@@ -242,4 +244,9 @@ func (q point) crashes() bool { return q.mode != nil && strings.HasPrefix(q.mode
 
 func (p plan) crashes() bool {
 	return slices.ContainsFunc(p.points, func(q point) bool { return q.crashes() || q.stale != nil && q.stale.back > 0 })
+}
+
+// strikes says whether more goes wrong than that the cache falls behind.
+func (p plan) strikes() bool {
+	return p.crashes() || slices.ContainsFunc(p.points, func(q point) bool { return q.mode != nil })
 }

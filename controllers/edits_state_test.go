@@ -34,7 +34,7 @@ func stateOf(w *world, c *v1alpha1.SfsClient, u *v1alpha1.SfsClientUser) string 
 				add("%T %s is of another generation", o, condition.Type)
 			}
 		}
-		add("%T finalizers %v", o, o.GetFinalizers())
+		add("%T finalizers %v", o, slices.Sorted(slices.Values(o.GetFinalizers()))) // a set
 	}
 	s := c.Status
 	add("client status %s %s %s %s %v", s.ClientKey, s.CustomKey, s.Origin, s.DefaultUserKey, s.SecretRef)

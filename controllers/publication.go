@@ -27,7 +27,8 @@ type form struct {
 	owned  bool // has an owner reference
 	// labels and annotations that users want on it, and the defaults of the operator that they can change.
 	labels, annotations map[string]string
-	// shape is how the values are shown, as it is kept in ShapeAnnotation; empty is the default.
+	// shape is how the values are shown, and which labels and annotations users want, as it is kept in ShapeAnnotation;
+	// empty is the default.
 	shape string
 }
 
@@ -95,15 +96,20 @@ type encodedShape struct {
 	Formats []v1alpha1.SecretFormat                `json:"formats,omitempty"`
 	Data    map[string]v1alpha1.SecretTemplateText `json:"data,omitempty"`
 	Replace bool                                   `json:"replace,omitempty"`
+	// Labels and Annotations are names. One that the spec names no more is else seen nowhere.
+	Labels      []string `json:"labels,omitempty"`
+	Annotations []string `json:"annotations,omitempty"`
 }
 
-// encodeShape returns what a spec says of the data of a Secret; nothing where it says nothing.
+// encodeShape returns what a spec says of a Secret; nothing where it says nothing.
 func encodeShape(spec v1alpha1.SecretSpec) string {
 	e := encodedShape{
 		Keys: spec.Keys, Formats: spec.Formats, Data: spec.Template.Data,
-		Replace: spec.Template.MergePolicy == v1alpha1.TemplateReplace,
+		Replace:     spec.Template.MergePolicy == v1alpha1.TemplateReplace,
+		Labels:      slices.Sorted(maps.Keys(spec.Template.Metadata.Labels)),
+		Annotations: slices.Sorted(maps.Keys(spec.Template.Metadata.Annotations)),
 	}
-	if len(e.Keys) == 0 && len(e.Formats) == 0 && len(e.Data) == 0 {
+	if len(e.Keys)+len(e.Formats)+len(e.Data)+len(e.Labels)+len(e.Annotations) == 0 {
 		return ""
 	}
 	raw, err := json.Marshal(e)

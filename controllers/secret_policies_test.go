@@ -16,6 +16,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 )
@@ -283,4 +284,76 @@ func readyMessage(o object) string {
 		}
 	}
 	return ""
+}
+
+// What an apply leaves out is taken away, but somebody has to notice that there is something to leave out.
+func TestWhatTheTemplateNoLongerSaysIsTakenAway(t *testing.T) {
+	w := newWorld(t)
+	said := v1alpha1.SecretMetadata{
+		Labels:      map[string]v1alpha1.SecretLabelValue{"team": "x", "tier": "y"},
+		Annotations: map[string]v1alpha1.SecretAnnotationValue{"example.com/a": "b"},
+	}
+	c := w.newSfsClient("shop", func(c *v1alpha1.SfsClient) {
+		c.Spec.Secret.Template.Metadata, c.Spec.Token.Secret.Template.Metadata = said, said
+	})
+	u := w.newSfsClientUser("jane", "shop", func(u *v1alpha1.SfsClientUser) { u.Spec.Secret.Template.Metadata = said })
+	w.settle()
+	w.wantReady(c, u)
+	names := []string{"shop-sfs", "shop-sfs-token", "jane-sfs-user"}
+	wantMetadata := func(team, tier, annotation string) {
+		t.Helper()
+		for _, name := range names {
+			s := w.secret(name)
+			if s.Labels["team"] != team || s.Labels["tier"] != tier || s.Annotations["example.com/a"] != annotation {
+				t.Errorf("%s has the labels %v and the annotations %v", name, s.Labels, s.Annotations)
+			}
+		}
+	}
+	wantMetadata("x", "y", "b")
+	token := w.valueOf(c)
+	said.Labels = map[string]v1alpha1.SecretLabelValue{"team": "x"}
+	update(w, c, func(c *v1alpha1.SfsClient) {
+		c.Spec.Secret.Template.Metadata, c.Spec.Token.Secret.Template.Metadata = said, said
+	})
+	update(w, u, func(u *v1alpha1.SfsClientUser) { u.Spec.Secret.Template.Metadata = said })
+	w.restart() // what is known in memory only does not help
+	w.settle()
+	wantMetadata("x", "", "b")
+	update(w, c, func(c *v1alpha1.SfsClient) {
+		c.Spec.Secret.Template, c.Spec.Token.Secret.Template = v1alpha1.SecretTemplate{}, v1alpha1.SecretTemplate{}
+	})
+	update(w, u, func(u *v1alpha1.SfsClientUser) { u.Spec.Secret.Template = v1alpha1.SecretTemplate{} })
+	w.settle()
+	wantMetadata("", "", "")
+	w.wantReady(c, u)
+	if w.valueOf(c) != token {
+		t.Error("another token was made, though the one that was there lives")
+	}
+}
+
+// It is known only when the cache shows that Secret, and the operator's own writes bring nobody back.
+func TestASecretThatHasAnOwnerAgainNeedsNoFinalizer(t *testing.T) {
+	w := newWorld(t)
+	c, u := w.newSfsClient("shop"), w.newSfsClientUser("jane", "shop")
+	w.settle()
+	w.wantReady(c, u)
+	before := c.Finalizers
+	orphaned := func(policy v1alpha1.SecretCreationPolicy) {
+		update(w, c, func(c *v1alpha1.SfsClient) {
+			c.Spec.Secret.CreationPolicy, c.Spec.Token.Secret.CreationPolicy = policy, policy
+		})
+		update(w, u, func(u *v1alpha1.SfsClientUser) { u.Spec.Secret.CreationPolicy = policy })
+		w.settle()
+		w.wantReady(c, u)
+	}
+	orphaned(v1alpha1.SecretOrphan)
+	for _, o := range []client.Object{c, u} {
+		if !slices.Contains(o.GetFinalizers(), v1alpha1.ReleaseSecretsFinalizer) {
+			t.Errorf("%s has the finalizers %v", o.GetName(), o.GetFinalizers())
+		}
+	}
+	orphaned(v1alpha1.SecretOwner)
+	if !slices.Equal(c.Finalizers, before) || len(u.Finalizers) > 0 {
+		t.Errorf("the finalizers are %v and %v, want %v and none", c.Finalizers, u.Finalizers, before)
+	}
 }

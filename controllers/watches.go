@@ -182,14 +182,15 @@ func wantsAttention() predicate.Predicate {
 }
 
 // changedByOthers lets no write of a Secret by the operator through: each of those counts the revision up, and leaves the
-// Secret as the operator wants it.
+// Secret as the operator wants it. But for one that gives the Secret an owner: a finalizer may not be needed any more.
 func changedByOthers() predicate.Predicate {
 	revision := func(o client.Object) int64 {
 		n, _ := strconv.ParseInt(o.GetAnnotations()[v1alpha1.RevisionAnnotation], 10, 64) // 0 where there is none
 		return n
 	}
 	p := updated(func(before, after client.Object) bool {
-		return revision(after) <= revision(before) || !isUntouched(after)
+		adopted := metav1.GetControllerOf(before) == nil && metav1.GetControllerOf(after) != nil
+		return adopted || revision(after) <= revision(before) || !isUntouched(after)
 	})
 	// The resource itself has been looked at when its Secret appears: it made it, or is in the first list as well.
 	p.CreateFunc = func(event.CreateEvent) bool { return false }

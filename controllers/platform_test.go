@@ -5,6 +5,8 @@ package controllers
 
 import (
 	"crypto/x509"
+	"fmt"
+	"net/http"
 	"testing"
 	"time"
 
@@ -273,7 +275,6 @@ func TestARateLimitIsKept(t *testing.T) {
 	for _, name := range []string{"a", "b", "c", "d", "e", "f"} {
 		clients = append(clients, w.newSfsClient(name))
 	}
-	w.settle()
 	w.sim.ResetCalls()
 	w.run(5 * time.Second)
 	// A lookup and the create that follows from it are made at once, so there may be two more than the limit says.
@@ -282,6 +283,29 @@ func TestARateLimitIsKept(t *testing.T) {
 	}
 	w.run(20 * time.Second)
 	w.wantReady(clients...)
+}
+
+// While SFS fails, a platform token that is due is asked for again and again, beside the tokens of the clients.
+func TestARequestForAPlatformTokenCountsAgainstTheRate(t *testing.T) {
+	w := newWorld(t, sfstest.WithTokenLifetime(5*time.Minute))
+	update(w, w.sfsPlatform(), func(p *v1alpha1.SfsPlatform) { p.Spec.RateLimit = v1alpha1.RateLimit{RequestsPerSecond: 1, Burst: 1} })
+	for i := range 6 {
+		w.newSfsClient(fmt.Sprintf("shop-%d", i))
+	}
+	w.run(2 * time.Minute)
+	heal := w.sim.Inject(sfstest.Fault{Endpoint: "token", Status: http.StatusInternalServerError})
+	before := len(w.sim.Calls())
+	w.run(4 * time.Minute)
+	var made []time.Time
+	for _, c := range w.sim.Calls()[before:] {
+		made = append(made, c.Time)
+	}
+	if len(made) < 50 {
+		t.Errorf("%d requests in the outage, which are too few to tell", len(made))
+	}
+	// A step that was admitted makes all its requests: three at most, of which one was waited for.
+	wantRate(t, made, 1, 1+2)
+	heal()
 }
 
 // A refusal of the credentials may have any status, which must not be taken for an answer about a client.

@@ -41,6 +41,7 @@ func (s *session) mintPlatformToken(ctx context.Context) (token.Minted[sendforsi
 	if err := errors.Join(s.gate.paused(), s.verdict.standing()); err != nil {
 		return none, err
 	}
+	s.gate.spend(ref{}) // it was asked for by nobody who has waited for it
 	made, err := s.api.CreatePlatformToken(ctx, s.credentials)
 	s.note(err)
 	switch {
@@ -86,6 +87,7 @@ func (s *session) call(ctx context.Context, who ref, do func(context.Context, *s
 	err = do(ctx, s.api, platform)
 	if sendforsign.IsUnauthorized(err) && s.tokens.Refused(func(t sendforsign.Secret) bool { return t == platform }) {
 		if platform, err = s.tokens.Get(ctx); err == nil {
+			s.gate.spend(who)
 			err = do(ctx, s.api, platform)
 		}
 	}

@@ -357,3 +357,27 @@ func TestASecretThatHasAnOwnerAgainNeedsNoFinalizer(t *testing.T) {
 		t.Errorf("the finalizers are %v and %v, want %v and none", c.Finalizers, u.Finalizers, before)
 	}
 }
+
+// The garbage collector takes what was written for an owner that is gone; from a Secret of somebody else nobody does.
+func TestNothingIsMergedForAnOwnerThatIsGone(t *testing.T) {
+	w := newWorld(t)
+	w.newSecretOf("app")
+	c := w.newSfsClient("shop", func(c *v1alpha1.SfsClient) {
+		c.Spec.Secret.Name, c.Spec.Secret.CreationPolicy = "app", v1alpha1.SecretMerge
+	})
+	w.settle()
+	w.wantReady(c)
+	w.look()
+	before := maps.Clone(w.there)
+	w.delete(c)
+	w.run(2 * time.Minute)
+	if len(w.secret("app").Data) != 1 {
+		t.Fatalf("Secret app has the keys %v, want its own only", slices.Sorted(maps.Keys(w.secret("app").Data)))
+	}
+	w.restartWith(before)
+	w.fallBehind(100, time.Minute, clientKind)
+	w.run(5 * time.Minute)
+	if s := w.secret("app"); len(s.Data) != 1 || len(s.Labels)+len(s.Annotations) > 0 {
+		t.Errorf("Secret app has the keys %v, the labels %v and the annotations %v, want its own only", slices.Sorted(maps.Keys(s.Data)), s.Labels, s.Annotations)
+	}
+}

@@ -114,6 +114,12 @@ func (s *Secrets) write(ctx context.Context, owner client.Object, who ref, have 
 	if err := want.collides(have); err != nil {
 		return err
 	}
+	if !want.form.owned && s.lastWrite(who, want.name).writes[0].IsZero() {
+		// What is written for an owner that is gone, which the first view of a process may still show, nobody would take away.
+		if err := s.confirm(ctx, owner); err != nil {
+			return err
+		}
+	}
 	revision := int64(1)
 	if have != nil {
 		revision = have.revision + 1

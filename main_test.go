@@ -265,9 +265,14 @@ func (i *installation) servesMetricsToThoseWhoMayReadThem() {
 		if name != "" {
 			token = i.tokenOf(name)
 		}
-		if got := i.scrape(token); got != want {
-			i.t.Errorf("the metrics are answered %d to %q, want %d", got, name, want)
-		}
+		// They may be served later than the first client is: the certificate for them has to be made.
+		i.await("the metrics to be served", func(ctx context.Context) (bool, error) {
+			got, err := i.scrape(ctx, token)
+			if err == nil && got != want {
+				i.t.Errorf("the metrics are answered %d to %q, want %d", got, name, want)
+			}
+			return err == nil, nil
+		})
 	}
 }
 
@@ -282,10 +287,11 @@ func (i *installation) tokenOf(name string) string {
 }
 
 // scrape returns the status with which metrics are answered to somebody.
-func (i *installation) scrape(token string) int {
-	i.t.Helper()
-	request, err := http.NewRequestWithContext(i.t.Context(), http.MethodGet, "https://"+i.metrics+"/metrics", http.NoBody)
-	must(i.t, err)
+func (i *installation) scrape(ctx context.Context, token string) (int, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+i.metrics+"/metrics", http.NoBody)
+	if err != nil {
+		return 0, err
+	}
 	if token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)
 	}
@@ -294,9 +300,10 @@ func (i *installation) scrape(token string) int {
 		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // it signs for itself, on this machine
 	}}
 	response, err := scraper.Do(request)
-	must(i.t, err)
-	must(i.t, response.Body.Close())
-	return response.StatusCode
+	if err != nil {
+		return 0, err
+	}
+	return response.StatusCode, response.Body.Close()
 }
 
 func must(t *testing.T, err error) {

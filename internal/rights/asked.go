@@ -87,7 +87,7 @@ func (a *Asked) note(req *http.Request, resp *http.Response) error {
 
 // noRight is what an API server says of a request that its authorizer refuses. Quotas, admission and namespaces that are on
 // their way out refuse with the same status, and are no matter of rights.
-var noRight = regexp.MustCompile(`User \\?"[^"\\]+\\?" cannot [^\n}]*`)
+var noRight = regexp.MustCompile(`User \\?"[^"]+" cannot \w+ (path \\?"[^"]*"|resource .*?(at the cluster scope|in the namespace \\?"[^"]*"))`)
 
 // refusal returns what the API server says, if it is about a right. The answer can be read again.
 func refusal(resp *http.Response) (string, error) {
@@ -97,8 +97,7 @@ func refusal(resp *http.Response) (string, error) {
 	}
 	_ = resp.Body.Close()
 	resp.Body = io.NopCloser(bytes.NewReader(body))
-	said, _, _ := strings.Cut(string(noRight.Find(body)), `","reason"`)
-	return strings.ReplaceAll(said, `\"`, `"`), nil
+	return strings.ReplaceAll(string(noRight.Find(body)), `\"`, `"`), nil
 }
 
 // Rights returns what was asked for, whether it was granted or not.

@@ -74,13 +74,19 @@ func TestRequestsAreNotedAsRights(t *testing.T) {
 
 func TestOnlyWantOfARightIsARefusal(t *testing.T) {
 	const noRight = `{"message":"secrets is forbidden: User \"system:serviceaccount:a:b\" cannot list resource \"secrets\" in API group \"\" at the cluster scope","reason":"Forbidden"}`
+	const inProtobuf = "k8s\x00 User \"b\" cannot get path \"/metrics\"\"\tForbidden*\x1f"
 	a := &Asked{}
-	if read := ask(t, a, "GET", "/api/v1/secrets", 403, noRight); read != noRight {
-		t.Errorf("who asked reads %q", read)
+	for _, body := range []string{noRight, inProtobuf} {
+		if read := ask(t, a, "GET", "/api/v1/secrets", 403, body); read != body {
+			t.Errorf("who asked reads %q", read)
+		}
 	}
 	ask(t, a, "GET", "/api/v1/secrets", 403, `{"message":"secrets \"x\" is forbidden: exceeded quota: q","reason":"Forbidden"}`)
 	ask(t, a, "GET", "/api/v1/secrets", 200, noRight)
-	want := []string{`User "system:serviceaccount:a:b" cannot list resource "secrets" in API group "" at the cluster scope`}
+	want := []string{
+		`User "system:serviceaccount:a:b" cannot list resource "secrets" in API group "" at the cluster scope`,
+		`User "b" cannot get path "/metrics"`,
+	}
 	if got := a.TakeRefused(); !slices.Equal(got, want) {
 		t.Errorf("refused: %q, want %q", got, want)
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -110,7 +111,7 @@ func isAllowed(ctx context.Context, api client.Client, who person, right rights.
 
 // wantNothingRefused fails a test in which the operator was not let do something. A test that wants that takes note of it.
 func (w *world) wantNothingRefused() {
-	for _, refused := range w.asked.TakeRefused() {
+	for _, refused := range slices.Compact(slices.Sorted(slices.Values(w.asked.TakeRefused()))) {
 		w.t.Errorf("the API server refused the operator a request: %s", refused)
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
@@ -56,17 +57,19 @@ func main() {
 	log := logr.FromSlogHandler(handler)
 	ctrl.SetLogger(log)
 	klog.SetLogger(log)
-	if err := run(ctrl.SetupSignalHandler(), o); err != nil {
+	config, err := ctrl.GetConfig()
+	if err != nil {
+		log.Error(err, "There is no Kubernetes API to be found")
+		os.Exit(1)
+	}
+	if err := run(ctrl.SetupSignalHandler(), config, o); err != nil {
 		log.Error(err, "The operator ends")
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, o options.Options) error {
-	config, err := ctrl.GetConfig()
-	if err != nil {
-		return fmt.Errorf("finding the Kubernetes API: %w", err)
-	}
+// run is the operator until ctx ends.
+func run(ctx context.Context, config *rest.Config, o options.Options) error {
 	config.UserAgent = version.UserAgent()
 	mgr, err := ctrl.NewManager(config, managerOptions(o))
 	if err != nil {

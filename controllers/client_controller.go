@@ -20,9 +20,9 @@ import (
 )
 
 // +kubebuilder:rbac:groups=sendforsign.com,resources=sfsclients,verbs=get;list;watch;patch
-// +kubebuilder:rbac:groups=sendforsign.com,resources=sfsclients/status,verbs=get;patch
+// +kubebuilder:rbac:groups=sendforsign.com,resources=sfsclients/status,verbs=patch
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;create;patch;delete
-// +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=namespaces,verbs=list;watch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
 // ClientReconciler keeps SfsClients: one client at SFS, its identifiers in one Secret, a living token in another.

@@ -62,7 +62,7 @@ func TestAStaleCacheMintsNoSecondToken(t *testing.T) {
 func TestATokenThatCanNotBeWrittenIsNotMintedEachTime(t *testing.T) {
 	w := newWorld(t)
 	refusing := true
-	w.api = interceptor.NewClient(w.client, interceptor.Funcs{
+	w.api = interceptor.NewClient(w.api, interceptor.Funcs{
 		Apply: func(ctx context.Context, c client.WithWatch, o runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
 			if s, ok := o.(*corev1ac.SecretApplyConfiguration); ok && refusing && s.Data["token"] != nil {
 				return apierrors.NewForbidden(corev1.Resource("secrets"), *s.Name, errors.New("exceeded quota"))

@@ -124,7 +124,7 @@ func (p downtimePlan) happens(t testing.TB, report *downtimeReport) {
 	if p.kind == kindOnRotate {
 		d.longestAPIAway = longestAPIAwayOnRotate
 	}
-	w.api = connect(t, func(next http.RoundTripper) http.RoundTripper {
+	w.api = w.connectOperator(func(next http.RoundTripper) http.RoundTripper {
 		return d.troubled(planeKubernetes, w.wire.on(planeKubernetes, w.noticing(next)))
 	})
 	w.options.Transport = func(next http.RoundTripper) http.RoundTripper {

@@ -151,6 +151,7 @@ type editor struct {
 func newEditor(t *testing.T, c *campaign.Campaign) *editor {
 	t.Helper()
 	w := newWorld(t)
+	w.mayRestart() // or each target would be refused
 	e := &editor{t: t, c: c, w: w, platform: &v1alpha1.SfsPlatform{}, specs: map[string]any{}}
 	e.platform.Name = w.platform
 	w.create(w.pair("next", w.sim.Credentials()))

@@ -77,7 +77,7 @@ func (w *world) startProcess(awaited int) *process {
 	w.process = true
 	p := &process{done: make(chan error, 1), looked: &looks{seen: map[string]bool{}, want: awaited, all: make(chan struct{})}}
 	var err error
-	p.mgr, err = ctrl.NewManager(config, ctrl.Options{
+	p.mgr, err = ctrl.NewManager(w.ownConfig(), ctrl.Options{
 		Scheme:     scheme,
 		Cache:      CacheOptions(w.operator),
 		Metrics:    metricsserver.Options{BindAddress: "0"},

@@ -5,16 +5,13 @@ package controllers
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/yaml"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -23,6 +20,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/internal/rights"
 	"github.com/sendforsign/sfs-operator/sendforsign/sfstest"
 )
 
@@ -36,7 +34,8 @@ func (w *world) startInSomeNamespaces(watched ...string) *process {
 	w.process = true
 	w.allowInNamespaces(append(slices.Clone(watched), w.operator, metav1.NamespaceDefault)...)
 	as := rest.CopyConfig(config)
-	as.Impersonate.UserName = w.account()
+	as.Impersonate.UserName = userOf(w.account())
+	as.Wrap(w.asked.Over)
 	p := &process{done: make(chan error, 1)}
 	var err error
 	p.mgr, err = ctrl.NewManager(as, ctrl.Options{
@@ -56,21 +55,16 @@ func (w *world) startInSomeNamespaces(watched ...string) *process {
 	return p
 }
 
-// account is what API servers call the operator when they forbid it something.
-func (w *world) account() string { return "system:serviceaccount:" + w.operator + ":sfs-operator" }
+// account is one that no role is bound to in the whole cluster.
+func (w *world) account() types.NamespacedName {
+	return types.NamespacedName{Namespace: w.operator, Name: operatorAccount.Name}
+}
 
 // allowInNamespaces binds the operator's role in some namespaces.
 func (w *world) allowInNamespaces(namespaces ...string) {
 	w.t.Helper()
-	raw, err := os.ReadFile(filepath.Join("..", "config", "rbac", "role.yaml"))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	var role rbacv1.ClusterRole
-	if err := yaml.Unmarshal([]byte(strings.Split(string(raw), "\n---\n")[0]), &role); err != nil {
-		w.t.Fatal(err)
-	}
-	role.Name = "some-namespaces-of-" + w.platform
+	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: operatorAccount.Name}}
+	w.reload(role)
 	outside := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "cluster-of-" + w.platform}}
 	for _, rule := range role.Rules {
 		rule.Resources = slices.DeleteFunc(slices.Clone(rule.Resources), func(r string) bool { return !slices.Contains(ofTheCluster, r) })
@@ -78,21 +72,26 @@ func (w *world) allowInNamespaces(namespaces ...string) {
 			outside.Rules = append(outside.Rules, rule)
 		}
 	}
-	subjects := []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: w.account()}}
+	subjects := []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: w.account().Namespace, Name: w.account().Name}}
 	reference := func(role *rbacv1.ClusterRole) rbacv1.RoleRef {
 		return rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name}
 	}
-	objects := []client.Object{&role, outside, &rbacv1.ClusterRoleBinding{
+	objects := []client.Object{outside, &rbacv1.ClusterRoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: outside.Name}, RoleRef: reference(outside), Subjects: subjects,
 	}}
+	awaited := []rights.Right{{Verb: "patch", Group: v1alpha1.GroupVersion.Group, Resource: "sfsplatforms"}}
 	for _, namespace := range namespaces {
 		objects = append(objects, &rbacv1.RoleBinding{
-			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: role.Name}, RoleRef: reference(&role), Subjects: subjects,
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: w.platform}, RoleRef: reference(role), Subjects: subjects,
 		})
+		awaited = append(awaited, rights.Right{Verb: "patch", Resource: "secrets", Namespace: namespace})
 	}
 	for _, o := range objects {
 		w.create(o)
 		w.t.Cleanup(func() { _ = w.client.Delete(context.Background(), o) })
+	}
+	if err := awaitRights(w.t.Context(), w.client, userOf(w.account()), awaited...); err != nil {
+		w.t.Fatal(err)
 	}
 }
 
@@ -129,7 +128,7 @@ func TestAnOperatorForSomeNamespacesLeavesTheOthersAlone(t *testing.T) {
 	if n := len(w.sim.Clients()); n != 2 {
 		t.Errorf("SFS has %d clients, want 2", n)
 	}
-	for _, complaint := range []string{w.account(), "unable to list: " + elsewhere, "unable to list: " + w.operator} {
+	for _, complaint := range []string{"unable to list: " + elsewhere, "unable to list: " + w.operator} {
 		if line := logs.find(complaint); line != "" {
 			t.Errorf("the operator complains: %s", line)
 		}

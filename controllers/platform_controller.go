@@ -22,8 +22,8 @@ import (
 	"github.com/sendforsign/sfs-operator/internal/conditions"
 )
 
-// +kubebuilder:rbac:groups=sendforsign.com,resources=sfsplatforms,verbs=get;list;watch;patch
-// +kubebuilder:rbac:groups=sendforsign.com,resources=sfsplatforms/status,verbs=get;patch
+// +kubebuilder:rbac:groups=sendforsign.com,resources=sfsplatforms,verbs=list;watch;patch
+// +kubebuilder:rbac:groups=sendforsign.com,resources=sfsplatforms/status,verbs=patch
 
 // PlatformReconciler says of each SfsPlatform whether SFS accepts its credentials, which pair is in use, and who uses it.
 // It asks SFS only when there is something new to ask.

@@ -59,7 +59,7 @@ func (w *world) wantCalls(n int, why string) {
 // countWrites counts what the operator writes to the status of the platform from now on.
 func (w *world) countWrites() *int {
 	n := 0
-	w.api = interceptor.NewClient(w.client, interceptor.Funcs{
+	w.api = interceptor.NewClient(w.api, interceptor.Funcs{
 		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
 			if _, is := o.(*v1alpha1.SfsPlatform); is {
 				n++

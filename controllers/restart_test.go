@@ -8,14 +8,11 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -23,9 +20,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/utils/ptr"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/internal/rights"
 )
 
 // restarts adds targets to a spec. Without a kind they are Deployments.
@@ -86,6 +83,7 @@ func TestAWorkloadIsRestartedWhenTheIdentifiersChange(t *testing.T) {
 	for _, kind := range []v1alpha1.RolloutRestartKind{v1alpha1.RestartDeployment, v1alpha1.RestartStatefulSet, v1alpha1.RestartDaemonSet} {
 		t.Run(string(kind), func(t *testing.T) {
 			w := newWorld(t)
+			w.mayRestart()
 			app := w.newWorkload(kind, "shop")
 			c := w.newSfsClient("shop", restarts(v1alpha1.RolloutRestartTarget{Name: "shop", Kind: kind}))
 			w.run(2 * time.Hour)
@@ -116,6 +114,7 @@ func TestAWorkloadIsRestartedWhenTheIdentifiersChange(t *testing.T) {
 
 func TestOnlyOtherValuesRestart(t *testing.T) {
 	w := newWorld(t)
+	w.mayRestart()
 	app := w.newWorkload(v1alpha1.RestartDeployment, "shop")
 	c := w.newSfsClient("shop", says("something"))
 	w.run(time.Minute)
@@ -158,6 +157,7 @@ var ofShop = &metav1.LabelSelector{MatchLabels: map[string]string{"app": "shop"}
 
 func TestATokenRestartsWhoAskedForThat(t *testing.T) {
 	w := newWorld(t)
+	w.mayRestart()
 	app, other := w.newWorkload(v1alpha1.RestartDeployment, "shop"), w.newWorkload(v1alpha1.RestartDeployment, "other")
 	c := w.newSfsClient("shop", restarts(
 		v1alpha1.RolloutRestartTarget{Name: "shop", When: v1alpha1.RestartWhenTokenChanged},
@@ -186,6 +186,7 @@ func TestATokenRestartsWhoAskedForThat(t *testing.T) {
 
 func TestWhatChangesWithinTheIntervalIsMadeUpForByOneRestart(t *testing.T) {
 	w := newWorld(t)
+	w.mayRestart()
 	app, slow := w.newWorkload(v1alpha1.RestartDeployment, "shop"), w.newWorkload(v1alpha1.RestartDeployment, "slow")
 	c := w.newSfsClient("shop", restarts(
 		v1alpha1.RolloutRestartTarget{Name: "shop"},
@@ -221,6 +222,7 @@ func TestWhatChangesWithinTheIntervalIsMadeUpForByOneRestart(t *testing.T) {
 
 func TestWorkloadsAreFoundByTheirLabels(t *testing.T) {
 	w := newWorld(t)
+	w.mayRestart()
 	first, second := w.newWorkload(v1alpha1.RestartDeployment, "first"), w.newWorkload(v1alpha1.RestartDeployment, "second")
 	other, kind := w.newWorkload(v1alpha1.RestartDeployment, "other"), w.newWorkload(v1alpha1.RestartStatefulSet, "first")
 	update(w, other, func(o *unstructured.Unstructured) { o.SetLabels(nil) })
@@ -249,6 +251,7 @@ func TestWorkloadsAreFoundByTheirLabels(t *testing.T) {
 
 func TestAWorkloadThatIsNotThereHoldsNothingUp(t *testing.T) {
 	w := newWorld(t)
+	w.mayRestart()
 	c := w.newSfsClient("shop", restarts(v1alpha1.RolloutRestartTarget{Name: "shop"}))
 	w.run(time.Minute)
 	if note := c.Status.RolloutRestarts; w.recorder.count("shop", "NotRestarted") != 0 {
@@ -275,64 +278,24 @@ func TestAWorkloadThatIsNotThereHoldsNothingUp(t *testing.T) {
 	w.wantRestarts(app, 1)
 }
 
-// asItself has the operator speak to the API server as its own service account, which has the roles of config/rbac.
-func (w *world) asItself(roles ...string) {
+// mayRestart binds the optional role in the namespace of the tenants.
+func (w *world) mayRestart() {
 	w.t.Helper()
-	account := "system:serviceaccount:sfs-system:operator-of-" + w.platform
-	w.api = connect(w.t, func(next http.RoundTripper) http.RoundTripper {
-		return w.wire.on(planeKubernetes, w.noticing(roundTripper(func(req *http.Request) (*http.Response, error) {
-			req = req.Clone(req.Context())
-			req.Header.Set("Impersonate-User", account)
-			return next.RoundTrip(req)
-		})))
-	})
-	for _, file := range roles {
-		w.allow(account, file)
+	binding := &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: restartRole},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: restartRole},
+		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: operatorAccount.Namespace, Name: operatorAccount.Name}},
 	}
-	w.restart()
-}
-
-// allow binds the ClusterRole of a file in config/rbac.
-func (w *world) allow(account, file string) {
-	w.t.Helper()
-	raw, err := os.ReadFile(filepath.Join("..", "config", "rbac", file))
-	if err != nil {
+	w.create(binding)
+	w.t.Cleanup(func() { _ = w.client.Delete(context.Background(), binding) })
+	patch := rights.Right{Verb: "patch", Group: "apps", Resource: "deployments", Namespace: w.namespace}
+	if err := awaitRights(w.t.Context(), w.client, userOf(operatorAccount), patch); err != nil {
 		w.t.Fatal(err)
-	}
-	for _, document := range strings.Split(string(raw), "\n---\n") {
-		var role rbacv1.ClusterRole
-		if err := yaml.Unmarshal([]byte(document), &role); err != nil || role.Kind != "ClusterRole" {
-			continue
-		}
-		name := role.Name
-		role.Name += "-of-" + w.platform
-		binding := &rbacv1.ClusterRoleBinding{
-			ObjectMeta: metav1.ObjectMeta{Name: role.Name},
-			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
-			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: account}},
-		}
-		for _, o := range []client.Object{&role, binding} {
-			w.create(o)
-			w.t.Cleanup(func() { _ = w.client.Delete(context.Background(), o) })
-		}
-		// The authorizer of the API server watches them.
-		w.eventually(func() bool {
-			review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
-				User: account, ResourceAttributes: &authorizationv1.ResourceAttributes{
-					Namespace: w.namespace, Group: role.Rules[0].APIGroups[0], Resource: role.Rules[0].Resources[0], Verb: role.Rules[0].Verbs[0],
-				},
-			}}
-			return w.client.Create(w.t.Context(), review) == nil && review.Status.Allowed
-		})
-		if strings.HasPrefix(file, "rollout") && name != restartRole {
-			w.t.Errorf("the role is called %s, and the messages say %s", name, restartRole)
-		}
 	}
 }
 
 func TestWithoutTheOptionalRoleNobodyIsRestarted(t *testing.T) {
 	w := newWorld(t)
-	w.asItself("role.yaml")
 	app := w.newWorkload(v1alpha1.RestartDeployment, "shop")
 	c := w.newSfsClient("shop", restarts(
 		v1alpha1.RolloutRestartTarget{Name: "shop"}, v1alpha1.RolloutRestartTarget{Name: "labels", Selector: ofShop},
@@ -359,7 +322,16 @@ func TestWithoutTheOptionalRoleNobodyIsRestarted(t *testing.T) {
 	if n := w.recorder.count("shop", "NotRestarted"); n != 2 {
 		t.Errorf("%d events, want one for each target: %v", n, w.recorder.all())
 	}
-	w.allow("system:serviceaccount:sfs-system:operator-of-"+w.platform, "rollout_restart_role.yaml")
+	refused := w.asked.TakeRefused()
+	for _, one := range refused {
+		if !strings.Contains(one, `resource "deployments" in API group "apps"`) {
+			t.Errorf("the API server also refused: %s", one)
+		}
+	}
+	if len(refused) == 0 {
+		t.Error("the API server has refused nothing")
+	}
+	w.mayRestart()
 	w.run(11 * time.Minute)
 	w.wantRestarts(app, 1) // both targets mean it
 	w.reload(c)
@@ -406,6 +378,7 @@ func (w *world) eventually(done func() bool) {
 
 func TestARolloutNeedsItsKind(t *testing.T) {
 	w := newWorld(t)
+	w.mayRestart()
 	c := w.newSfsClient("shop", restarts(v1alpha1.RolloutRestartTarget{Name: "shop", Kind: v1alpha1.RestartRollout}))
 	w.run(time.Minute)
 	w.wantReady(c)
@@ -435,6 +408,32 @@ func TestARolloutNeedsItsKind(t *testing.T) {
 	if w.reload(app); app.Object["spec"].(map[string]any)["template"] != nil {
 		t.Error("it has a template now")
 	}
+	w.usesAllOfTheOptionalRole(c)
+}
+
+// usesAllOfTheOptionalRole has workloads of each kind restarted, by their names and by their labels.
+func (w *world) usesAllOfTheOptionalRole(c *v1alpha1.SfsClient) {
+	w.t.Helper()
+	var targets []v1alpha1.RolloutRestartTarget
+	for kind := range restartKinds {
+		name := "whole-" + strings.ToLower(string(kind))
+		w.newWorkload(kind, name)
+		targets = append(targets,
+			v1alpha1.RolloutRestartTarget{Name: name, Kind: kind}, v1alpha1.RolloutRestartTarget{Name: "all-" + name, Kind: kind, Selector: ofShop})
+	}
+	update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.RolloutRestartTargets = targets })
+	w.run(time.Minute)
+	update(w, c, says("a fourth"))
+	w.run(time.Minute)
+	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: restartRole}}
+	w.reload(role)
+	granted, err := rights.Of(role.Rules, "")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if unused, _ := rights.Compare(granted, w.asked.Rights()); len(unused) > 0 {
+		w.t.Errorf("the role %s gives more than is used: %v", restartRole, unused)
+	}
 }
 
 // restartStory changes a Secret twice, within the interval and after it, while something goes wrong with one of the calls of
@@ -442,6 +441,7 @@ func TestARolloutNeedsItsKind(t *testing.T) {
 func restartStory(t *testing.T, at int, how string) int {
 	t.Helper()
 	w := newWorld(t)
+	w.mayRestart()
 	app, labelled := w.newWorkload(v1alpha1.RestartDeployment, "shop"), w.newWorkload(v1alpha1.RestartStatefulSet, "labelled")
 	c := w.newSfsClient("shop", restarts(
 		v1alpha1.RolloutRestartTarget{Name: "shop"},
@@ -488,6 +488,7 @@ func TestACrashRestartsNobodyTwiceAndSkipsNobody(t *testing.T) {
 
 func TestACacheThatIsBehindRestartsNobody(t *testing.T) {
 	w := newWorld(t)
+	w.mayRestart()
 	app := w.newWorkload(v1alpha1.RestartDeployment, "shop")
 	c := w.newSfsClient("shop", restarts(v1alpha1.RolloutRestartTarget{Name: "shop"}))
 	w.run(time.Minute)
@@ -522,8 +523,9 @@ func TestACacheThatIsBehindRestartsNobody(t *testing.T) {
 // TestAWorkloadThatCanNotBeReadCostsNoToken has each request for a workload fail.
 func TestAWorkloadThatCanNotBeReadCostsNoToken(t *testing.T) {
 	w := newWorld(t)
+	w.mayRestart()
 	through := w.api
-	w.api = connect(t, func(next http.RoundTripper) http.RoundTripper {
+	w.api = w.connectOperator(func(next http.RoundTripper) http.RoundTripper {
 		return w.noticing(roundTripper(func(req *http.Request) (*http.Response, error) {
 			if strings.Contains(req.URL.Path, "/deployments/") {
 				return nil, apierrors.NewInternalError(errKilled)

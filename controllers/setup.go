@@ -19,7 +19,7 @@ import (
 
 // Leader election, and the protection of the metrics server (main.go).
 // +kubebuilder:rbac:groups=coordination.k8s.io,resources=leases,verbs=get;create;update,namespace=sfs-system
-// +kubebuilder:rbac:groups="",resources=events,verbs=create;patch,namespace=sfs-system
+// +kubebuilder:rbac:groups="",resources=events,verbs=create,namespace=sfs-system
 // +kubebuilder:rbac:groups=authentication.k8s.io,resources=tokenreviews,verbs=create
 // +kubebuilder:rbac:groups=authorization.k8s.io,resources=subjectaccessreviews,verbs=create
 

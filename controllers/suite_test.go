@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"flag"
@@ -29,6 +30,7 @@ import (
 
 var (
 	scheme = runtime.NewScheme()
+	// config is that of an administrator. What the operator has is operatorConfig.
 	config *rest.Config
 	// logs is all that was logged by the operator in this test run.
 	logs lockedBuffer
@@ -80,6 +82,9 @@ func runSuite(m *testing.M) (code int, err error) {
 	}
 	config.QPS = -1
 	defer func() { err = errors.Join(err, environment.Stop()) }()
+	if err := installRights(context.Background()); err != nil {
+		return 1, err
+	}
 	code = m.Run()
 	for _, form := range canaries() {
 		if leaked := logs.find(form); leaked != "" {

@@ -240,7 +240,7 @@ func TestAWriteWhoseAnswerWasLostDoesNotRevokeTheTokenThatItPublished(t *testing
 	c := w.newSfsClient("shop", onRotate)
 	w.settle()
 	lose := false
-	w.api = interceptor.NewClient(w.client, interceptor.Funcs{
+	w.api = interceptor.NewClient(w.api, interceptor.Funcs{
 		Apply: func(ctx context.Context, c client.WithWatch, o runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
 			err := c.Apply(ctx, o, opts...)
 			if s, ok := o.(*corev1ac.SecretApplyConfiguration); ok && lose && s.Data["token"] != nil {

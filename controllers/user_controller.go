@@ -22,7 +22,7 @@ import (
 )
 
 // +kubebuilder:rbac:groups=sendforsign.com,resources=sfsclientusers,verbs=get;list;watch;patch
-// +kubebuilder:rbac:groups=sendforsign.com,resources=sfsclientusers/status,verbs=get;patch
+// +kubebuilder:rbac:groups=sendforsign.com,resources=sfsclientusers/status,verbs=patch
 
 // UserReconciler keeps SfsClientUsers: one user at SFS, and its identifiers in a Secret. A user has a finalizer only with
 // deletionPolicy Retire: SFS can not delete users, and there is no token to revoke.

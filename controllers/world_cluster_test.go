@@ -28,29 +28,47 @@ import (
 
 // cluster is the connection to the API server that all worlds share.
 var cluster = sync.OnceValues(func() (shared sharedConnection, err error) {
-	if shared.http, err = rest.HTTPClientFor(config); err != nil {
+	if shared.user, err = rest.HTTPClientFor(config); err != nil {
 		return shared, err
 	}
-	shared.mapper, err = apiutil.NewDynamicRESTMapper(config, shared.http)
+	if shared.operator, err = rest.HTTPClientFor(operatorConfig()); err != nil {
+		return shared, err
+	}
+	shared.mapper, err = apiutil.NewDynamicRESTMapper(config, shared.user)
 	return shared, err
 })
 
 type sharedConnection struct {
-	http   *http.Client
-	mapper meta.RESTMapper
+	user, operator *http.Client
+	mapper         meta.RESTMapper
 }
 
-// connect returns a client whose requests go through a transport of one's own.
+// connect returns a client of an administrator whose requests go through a transport of one's own.
 func connect(t testing.TB, wrap func(http.RoundTripper) http.RoundTripper) client.WithWatch {
 	t.Helper()
 	shared, err := cluster()
 	if err != nil {
 		t.Fatal(err)
 	}
+	return shared.connect(t, shared.user, wrap)
+}
+
+// connectOperator is the same for the operator of a world, with its rights.
+func (w *world) connectOperator(wrap func(http.RoundTripper) http.RoundTripper) client.WithWatch {
+	w.t.Helper()
+	shared, err := cluster()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return shared.connect(w.t, shared.operator, func(next http.RoundTripper) http.RoundTripper { return wrap(w.asked.Over(next)) })
+}
+
+func (shared sharedConnection) connect(t testing.TB, as *http.Client, wrap func(http.RoundTripper) http.RoundTripper) client.WithWatch {
+	t.Helper()
 	readable := rest.CopyConfig(config)
 	readable.ContentType = "application/json" // so that what is written can be told from the request
 	c, err := client.NewWithWatch(readable, client.Options{
-		Scheme: scheme, Mapper: shared.mapper, HTTPClient: &http.Client{Transport: wrap(shared.http.Transport)},
+		Scheme: scheme, Mapper: shared.mapper, HTTPClient: &http.Client{Transport: wrap(as.Transport)},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -28,6 +28,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/internal/rights"
 	"github.com/sendforsign/sfs-operator/sendforsign/sfstest"
 )
 
@@ -48,10 +49,11 @@ type world struct {
 	parts    reconcilers
 	recorder *eventLog
 	options  Options
-	api      client.Client // the operator's, without its cache
-	wire     *wire         // of the operator
-	log      lockedBuffer  // what the operator logs in its passes
-	leaks    []string      // secrets that were seen where none may be
+	api      client.WithWatch // the operator's, with its rights and without its cache
+	asked    rights.Asked     // of the API server, by the operator
+	wire     *wire            // of the operator
+	log      lockedBuffer     // what the operator logs in its passes
+	leaks    []string         // secrets that were seen where none may be
 	due      map[ref]time.Time
 	failures map[string]workqueue.TypedRateLimiter[reconcile.Request] // by kind
 	// each is called after each pass.
@@ -91,6 +93,7 @@ func newWorld(t testing.TB, options ...sfstest.Option) *world {
 	w.sim = sfstest.New(append([]sfstest.Option{sfstest.WithClock(w.clock)}, options...)...)
 	t.Cleanup(w.sim.Close)
 	t.Cleanup(func() { w.searchForLeaks() })
+	t.Cleanup(w.wantNothingRefused)
 	w.client = connect(t, w.noticing)
 	t.Cleanup(w.clear)
 	w.connect()
@@ -115,7 +118,7 @@ func newWorld(t testing.TB, options ...sfstest.Option) *world {
 
 // connect leads all requests of the operator through the wire.
 func (w *world) connect() {
-	w.api = connect(w.t, func(next http.RoundTripper) http.RoundTripper {
+	w.api = w.connectOperator(func(next http.RoundTripper) http.RoundTripper {
 		return w.seed.onKubernetes(w, w.wire.on(planeKubernetes, w.noticing(next)))
 	})
 	w.options = Options{Namespace: w.operator, Clock: w.clock, Transport: func(next http.RoundTripper) http.RoundTripper {

@@ -53,6 +53,8 @@ type knownSecret struct {
 	// writes are the times of the last two, and form is a digest of the form of the last.
 	writes [2]time.Time
 	form   string
+	// confirmed says that the owner was there when this process first wrote.
+	confirmed bool
 }
 
 // repairPause is how long a Secret is left as it is that was put right and is missing or damaged again: somebody else keeps
@@ -113,12 +115,6 @@ func (s *Secrets) write(ctx context.Context, owner client.Object, who ref, have 
 	}
 	if err := want.collides(have); err != nil {
 		return err
-	}
-	if !want.form.owned && s.lastWrite(who, want.name).writes[0].IsZero() {
-		// What is written for an owner that is gone, which the first view of a process may still show, nobody would take away.
-		if err := s.confirm(ctx, owner); err != nil {
-			return err
-		}
 	}
 	revision := int64(1)
 	if have != nil {
@@ -226,8 +222,11 @@ func (p publication) collides(have *published) error {
 	}
 }
 
-// mayRepair puts off a repair that would only be undone.
+// mayRepair puts off a repair that would only be undone, and any write for an owner that is gone.
 func (s *Secrets) mayRepair(ctx context.Context, owner client.Object, who ref, have *published, name string, as form) error {
+	if err := s.confirmFirst(ctx, owner, who, name, as); err != nil {
+		return err
+	}
 	last := s.lastWrite(who, name)
 	if last.writes[0].IsZero() || have != nil && have.intact() && (as.wornBy(have) || last.form != as.digest()) {
 		return nil // it is no repair
@@ -253,6 +252,19 @@ func (s *Secrets) confirm(ctx context.Context, owner client.Object) error {
 	if err != nil {
 		return fmt.Errorf("reading the owner of the Secrets: %w", err)
 	}
+	return nil
+}
+
+// confirmFirst confirms the owner once, before the first write of a Secret that Kubernetes does not delete together with it:
+// what is written for one that is gone, which the first view of a process may still show, nobody would take away.
+func (s *Secrets) confirmFirst(ctx context.Context, owner client.Object, who ref, name string, as form) error {
+	if as.owned || s.lastWrite(who, name).confirmed {
+		return nil
+	}
+	if err := s.confirm(ctx, owner); err != nil {
+		return err
+	}
+	s.remember(who, name, func(k *knownSecret) { k.confirmed = true })
 	return nil
 }
 

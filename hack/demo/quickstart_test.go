@@ -80,7 +80,7 @@ func follow(ctx context.Context, shown, dir, script string) (said []byte, err er
 	if said, err = terminal.CombinedOutput(); err != nil {
 		return said, err
 	}
-	for _, want := range []string{"SFSTEST-TOKEN-", "\nrefused\n", " NamespaceNotAllowed ", " Renewed ", " Revoked ", "\nthe same tenant\n"} {
+	for _, want := range []string{"SFSTEST-TOKEN-", "\nrefused\n", " Created ", " NamespaceNotAllowed ", "\nthe same tenant\n"} {
 		if !strings.Contains(string(said), want) {
 			return said, fmt.Errorf("%q is missing", want)
 		}

@@ -133,7 +133,7 @@ var example = sync.OnceValues(func() ([]byte, error) {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	output := filepath.Join(dir, "example")
-	build := exec.Command("go", "build", "-trimpath", "-o", output, "../../docs/examples/go") //nolint:noctx // outlives the test
+	build := exec.Command("go", "build", "-trimpath", "-o", output, "../../docs/examples/go")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux")
 	if said, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("%w\n%s", err, said)

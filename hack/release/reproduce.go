@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -69,7 +70,7 @@ func buildCommand(root string) (string, error) {
 func build(ctx context.Context, dir, command, output string, environment []string) error {
 	shell := exec.CommandContext(ctx, "sh", "-c", command)
 	shell.Dir = dir
-	shell.Env = append(environment, "OUTPUT="+output)
+	shell.Env = append(slices.Clone(environment), "OUTPUT="+output)
 	shell.Stdout, shell.Stderr = os.Stderr, os.Stderr
 	if err := shell.Run(); err != nil {
 		return fmt.Errorf("building in %s: %w", dir, err)

@@ -168,11 +168,11 @@ func TestARealAPIServerTakesTheChart(t *testing.T) {
 		tried := map[string]bool{}
 		for name, values := range all {
 			for key, o := range render(t, values) {
-				if same := text(t, o); tried[same] {
+				same := text(t, o)
+				if tried[same] {
 					continue
-				} else {
-					tried[same] = true
 				}
+				tried[same] = true
 				if err := c.problems(o); err != nil {
 					t.Errorf("%s, %s: %v", name, key, err)
 				}

@@ -130,7 +130,7 @@ func TestTheSchemaKnowsTheTypesOfKubernetes(t *testing.T) {
 		}
 		return
 	}
-	if !reflect.DeepEqual(s["$defs"], map[string]any(want)) {
+	if !reflect.DeepEqual(s["$defs"], want) {
 		t.Error("$defs in values.schema.json is out of date: run make chart")
 	}
 }

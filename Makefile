@@ -7,8 +7,8 @@ export GOFLAGS := -mod=readonly -buildvcs=false
 export GOWORK := off
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-MODULE := github.com/sendforsign/sfs-operator
-LDFLAGS := -s -w -X $(MODULE)/internal/version.Version=$(VERSION)
+# The time of the commit, for all that would else tell when it was built.
+export SOURCE_DATE_EPOCH := $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct 2>/dev/null),0)
 
 # For one package: make test PKG=./controllers TESTFLAGS='-run TestSfsClient -v'
 PKG ?= ./...
@@ -19,6 +19,8 @@ CONTROLLER_GEN := $(TOOLS)/controller-gen
 GOLANGCI_LINT := $(TOOLS)/golangci-lint
 KUSTOMIZE := $(TOOLS)/kustomize
 HELM := $(TOOLS)/helm
+CYCLONEDX_GOMOD := $(TOOLS)/cyclonedx-gomod
+ACTIONLINT := $(TOOLS)/actionlint
 
 CHART := charts/sfs-operator
 
@@ -29,19 +31,32 @@ help: ## Show this list
 	@echo 'Usage: make <target>'
 	@awk 'BEGIN {FS = ":.*## "} \
 		/^##@ / {printf "\n%s\n", substr($$0, 5)} \
-		/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+		/^[a-z-]+:.*## / {printf "  %-19s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 ##@ Build
 
 .PHONY: build
 build: ## Build bin/sfs-operator
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/sfs-operator .
+	@GO=$(GO) VERSION=$(VERSION) hack/build bin/sfs-operator
 
+# For one platform it stays on this machine, for several (which takes buildx) it goes to IMAGE_OUTPUT: into a file, or
+# with type=registry to where IMAGE says. Modules come from where GOPROXY and GOSUMDB of the environment say, if they do.
 .PHONY: image
-image: ## Build the container image (needs docker, or CONTAINER_TOOL=podman)
-	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) -t $(IMAGE) .
+image: ## Build the container image, for PLATFORMS such as linux/amd64,linux/arm64 (needs docker, or CONTAINER_TOOL=podman)
+	@mkdir -p bin
+	$(CONTAINER_TOOL) $(IMAGE_COMMAND) --build-arg BUILDER_IMAGE=$(BUILDER_IMAGE) --build-arg BASE_IMAGE=$(BASE_IMAGE) \
+		--build-arg VERSION=$(VERSION) --build-arg SOURCE_DATE_EPOCH \
+		--build-arg GOPROXY --build-arg GOSUMDB -t $(IMAGE) .
 CONTAINER_TOOL ?= docker
 IMAGE ?= sfs-operator:$(VERSION)
+# The Go that is used here, so that the binary in the image is the one that make release writes.
+BUILDER_IMAGE ?= golang:$(patsubst go%,%,$(firstword $(shell $(GO) env GOVERSION)))
+BASE_IMAGE ?= scratch
+PLATFORMS ?=
+IMAGE_OUTPUT ?= type=oci,dest=bin/sfs-operator-image.tar,rewrite-timestamp=true
+comma := ,
+IMAGE_COMMAND = $(if $(findstring $(comma),$(PLATFORMS)),buildx build --output $(IMAGE_OUTPUT),build) \
+	$(if $(PLATFORMS),--platform $(PLATFORMS))
 
 # The version of a chart has three numbers, whatever the operator is called by.
 CHART_VERSION = $(shell echo '$(VERSION)' | sed -E '/^v?[0-9]+\.[0-9]+\.[0-9]+/!s/^/0.0.0-g/; s/^v//')
@@ -54,6 +69,37 @@ dist: manifests $(KUSTOMIZE) $(HELM) ## Write dist/install.yaml, for IMAGE, and 
 	$(KUSTOMIZE) build dist/build > dist/install.yaml
 	@rm -r dist/build
 	$(HELM) package $(CHART) --version $(CHART_VERSION) --app-version $(VERSION) --destination dist
+
+.PHONY: sbom
+sbom: $(CYCLONEDX_GOMOD) ## Write the binaries for linux and an SBOM (CycloneDX) of each into dist
+	@mkdir -p dist
+	@for arch in amd64 arm64; do \
+		binary=dist/sfs-operator-linux-$$arch; \
+		GO=$(GO) VERSION=$(VERSION) GOOS=linux GOARCH=$$arch hack/build $$binary && \
+		$(CYCLONEDX_GOMOD) bin -json -std -noserial -notimestamp -version $(VERSION) -output $$binary.cdx.json $$binary || exit; \
+	done
+	$(GO) run ./hack/release check dist
+
+# What is checked first is checked once more: making it may have generated something that is not committed.
+.PHONY: release
+release: ## Write all that is handed out for VERSION=v1.2.3 into dist, always the same from the same commit
+	@$(MAKE) --no-print-directory release-check
+	@$(MAKE) --no-print-directory dist
+	@$(MAKE) --no-print-directory sbom
+	@$(MAKE) --no-print-directory release-check
+	$(GO) run ./hack/release finish dist $(SOURCE_DATE_EPOCH)
+	@cat dist/SHA256SUMS
+
+# Files that git ignores count as well: Helm would pack them.
+SEMVER := ^v(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*)){2}(-(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)(\.(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*)?$$
+.PHONY: release-check
+release-check:
+	@echo '$(VERSION)' | grep -Eq '$(SEMVER)' || \
+		{ echo 'release: VERSION=$(VERSION) is not a version such as v1.2.3 or v1.2.3-rc.1' >&2; exit 1; }
+	@dirty="$$(git status --porcelain --untracked-files=all --ignored | grep -Ev '^!! (bin|dist)/')"; \
+	if [ -n "$$dirty" ]; then \
+		printf 'release: there is more, or less, than what is committed:\n%s\n' "$$dirty" >&2; exit 1; \
+	fi
 
 .PHONY: clean
 clean: ## Remove all that was built here (the control plane stays in the user's cache)
@@ -88,7 +134,8 @@ vet: ## Run go vet
 	$(GO) -C test/health vet ./...
 
 .PHONY: lint
-lint: $(GOLANGCI_LINT) ## Lint all Go code, and the API types for the conventions of Kubernetes
+lint: $(GOLANGCI_LINT) $(ACTIONLINT) ## Lint all Go code, the API types for the conventions of Kubernetes, and the workflows
+	$(ACTIONLINT) -shellcheck= -pyflakes=
 	$(GOLANGCI_LINT) run
 	$(GOLANGCI_LINT) run --config .golangci-kal.yml ./api/...
 	cd test/chart && $(GOLANGCI_LINT) run
@@ -186,6 +233,13 @@ verify-modules:
 		echo "$(GO) -C $$dir mod tidy -diff"; \
 		$(GO) -C "$$dir" mod tidy -diff || { echo "verify: run go mod tidy in $$dir" >&2; exit 1; }; \
 	done
+	@# Of what ships: that the files in the module cache are still those of the checksums.
+	$(GO) mod verify
+
+# Not a part of verify, since it compiles all that the operator is made of twice more, which takes some minutes.
+.PHONY: verify-reproducible
+verify-reproducible: ## Check that the same commit gives the same static binaries, wherever it is built
+	$(GO) run ./hack/release reproduce
 
 .PHONY: verify-kustomize
 verify-kustomize: $(KUSTOMIZE)
@@ -194,6 +248,9 @@ verify-kustomize: $(KUSTOMIZE)
 		echo "kustomize build $${file%/*}"; \
 		$(KUSTOMIZE) build "$${file%/*}" > /dev/null || exit; \
 	done
+
+# By the name that one types, such as bin/tools/helm.
+bin/tools/%: $(TOOLS)/% ;
 
 # Each tool is a module of its own, so that it is built with the dependencies that it was released with, and built
 # again only when its pins change. Tools run on this machine, whatever the operator is built for.
@@ -211,3 +268,9 @@ $(HELM): hack/tools/helm/go.mod hack/tools/helm/go.sum
 $(GOLANGCI_LINT): hack/tools/golangci-lint/go.mod hack/tools/golangci-lint/go.sum hack/tools/golangci-lint/main.go
 	@echo 'Building golangci-lint, which takes some minutes the first time.'
 	$(TOOL_BUILD) .
+
+$(CYCLONEDX_GOMOD): hack/tools/cyclonedx-gomod/go.mod hack/tools/cyclonedx-gomod/go.sum
+	$(TOOL_BUILD) github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
+
+$(ACTIONLINT): hack/tools/actionlint/go.mod hack/tools/actionlint/go.sum
+	$(TOOL_BUILD) github.com/rhysd/actionlint/cmd/actionlint

@@ -15,22 +15,10 @@ import (
 // TestDemo runs the operator that ships, as its own process and with the rights that ship, from manifests to tokens that
 // applications use, until some of them have been renewed.
 func TestDemo(t *testing.T) {
-	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
-		t.Fatal("KUBEBUILDER_ASSETS is not set: run the tests by `make test`")
-	}
 	runtime.LockOSThread() // see init
-	t.Chdir("../..")
-	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", operatorBinary, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as `make build` does, so that its cache serves
-	if said, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building the operator: %v\n%s", err, said)
-	}
+	buildOperator(t)
 	t.Setenv("DEMO_FOR", "25s")
-	shown, err := os.Create(filepath.Join(t.TempDir(), "shown"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer shown.Close()
+	shown := showInto(t)
 	failure := run(t.Context(), newOutput(shown))
 	text, err := os.ReadFile(shown.Name())
 	if err != nil {
@@ -44,4 +32,29 @@ func TestDemo(t *testing.T) {
 			t.Errorf("the demo does not say %q:\n%s", want, text)
 		}
 	}
+}
+
+// buildOperator also changes into the root of the repository, where the demo has to run.
+func buildOperator(t *testing.T) {
+	t.Helper()
+	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
+		t.Fatal("KUBEBUILDER_ASSETS is not set: run the tests by `make test`")
+	}
+	t.Chdir("../..")
+	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-o", operatorBinary, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as `make build` does, so that its cache serves
+	if said, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("building the operator: %v\n%s", err, said)
+	}
+}
+
+// showInto returns a file for what a person would see.
+func showInto(t *testing.T) *os.File {
+	t.Helper()
+	shown, err := os.Create(filepath.Join(t.TempDir(), "shown"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = shown.Close() })
+	return shown
 }

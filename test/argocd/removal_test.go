@@ -164,14 +164,13 @@ func TestTheOperatorIsDeletedBeforeTheTenants(t *testing.T) {
 	if w.wantsOperator(t.Context()) {
 		t.Error("the operator is there")
 	}
-	live := w.judgeSendforsign()
+	waiting, live := w.tenants.namesOf(t.Context(), ""), w.judgeSendforsign()
 
 	began = time.Now()
-	w.installOperator()
-	w.createCredentials(t, w.tenants.name, w.tenants.sim)
+	w.installOperator() // without credentials, which went with the namespace
 	w.awaitRemoved(w.tenants)
-	t.Logf("the operator was gone after %s, and the tenants waited for it with %d living tokens; they were gone %s after its Application was put back, with %d",
-		operator.Round(100*time.Millisecond), live, time.Since(began).Round(100*time.Millisecond), w.judgeSendforsign())
+	t.Logf("the operator was gone after %s; the tenants waited for it with %d living tokens and %v; they were gone %s after its Application was put back, with %d living tokens",
+		operator.Round(100*time.Millisecond), live, waiting, time.Since(began).Round(100*time.Millisecond), w.judgeSendforsign())
 }
 
 // waiting says what does not wait for the operator: nothing, if each SfsClient is being deleted and has its finalizer.

@@ -71,6 +71,7 @@ func run(m *testing.M) (status int, err error) {
 	if said, err := build.CombinedOutput(); err != nil {
 		return 0, fmt.Errorf("building the operator: %w\n%s", err, said)
 	}
+	fmt.Printf("Argo CD %s, tokens rotate for %s\n", version, rotateFor)
 	status = m.Run()
 	return status, closeShared(status != 0)
 }

@@ -21,6 +21,7 @@ KUSTOMIZE := $(TOOLS)/kustomize
 HELM := $(TOOLS)/helm
 CYCLONEDX_GOMOD := $(TOOLS)/cyclonedx-gomod
 ACTIONLINT := $(TOOLS)/actionlint
+ARGOCD := $(TOOLS)/argocd
 
 CHART := charts/sfs-operator
 
@@ -130,6 +131,7 @@ fmt: $(GOLANGCI_LINT) ## Format all Go code
 .PHONY: vet
 vet: ## Run go vet
 	$(GO) vet ./...
+	$(GO) -C test/argocd vet ./...
 	$(GO) -C test/chart vet ./...
 	$(GO) -C test/health vet ./...
 
@@ -138,6 +140,7 @@ lint: $(GOLANGCI_LINT) $(ACTIONLINT) ## Lint all Go code, the API types for the 
 	$(ACTIONLINT) -shellcheck= -pyflakes=
 	$(GOLANGCI_LINT) run
 	$(GOLANGCI_LINT) run --config .golangci-kal.yml ./api/...
+	cd test/argocd && $(GOLANGCI_LINT) run
 	cd test/chart && $(GOLANGCI_LINT) run
 	cd test/health && $(GOLANGCI_LINT) run
 
@@ -168,6 +171,14 @@ test-health: ## Test what Argo CD and kstatus make of the resources (a part of t
 test-chart: ## Test the Helm chart (a part of test; without the race detector: all that runs at once there is tested above)
 	@assets="$$($(GO) run ./hack/controlplane)" || exit; \
 	KUBEBUILDER_ASSETS="$$assets" CGO_ENABLED=0 $(GO) -C test/chart test -timeout 15m $(TESTFLAGS) ./...
+
+# Who starts it waits for long, and sees on the way what each test has to say. They run all at once, and mostly wait.
+.PHONY: test-argocd
+test-argocd: $(ARGOCD) $(KUSTOMIZE) ## Have Argo CD itself keep tenants whose tokens rotate for ROTATE_FOR (10m; no part of test)
+	@assets="$$($(GO) run ./hack/controlplane)" || exit; \
+	KUBEBUILDER_ASSETS="$$assets" ARGOCD='$(ARGOCD)' KUSTOMIZE='$(TOOLS)' ROTATE_FOR='$(ROTATE_FOR)' CGO_ENABLED=0 \
+		$(GO) -C test/argocd test -count=1 -v -parallel 16 -timeout 3h $(TESTFLAGS) .
+ROTATE_FOR ?= 10m
 
 .PHONY: states
 states: ## Write the golden states of the resources and their Secrets, and what is made of them (after a change that is meant)
@@ -264,6 +275,10 @@ $(KUSTOMIZE): hack/tools/kustomize/go.mod hack/tools/kustomize/go.sum
 
 $(HELM): hack/tools/helm/go.mod hack/tools/helm/go.sum
 	$(TOOL_BUILD) helm.sh/helm/v3/cmd/helm
+
+$(ARGOCD): hack/tools/argocd/go.mod hack/tools/argocd/go.sum hack/tools/argocd/main.go
+	@echo 'Building Argo CD, which takes some minutes the first time.'
+	$(TOOL_BUILD) .
 
 $(GOLANGCI_LINT): hack/tools/golangci-lint/go.mod hack/tools/golangci-lint/go.sum hack/tools/golangci-lint/main.go
 	@echo 'Building golangci-lint, which takes some minutes the first time.'

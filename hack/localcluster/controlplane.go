@@ -57,11 +57,11 @@ type ControlPlane struct {
 // StartControlPlane starts etcd and kube-apiserver from the directory assets.
 func StartControlPlane(ctx context.Context, w *Workspace, assets string) (*ControlPlane, error) {
 	p := &ControlPlane{assets: assets, workspace: w, Kubeconfig: w.Path("admin.kubeconfig")}
-	etcd, err := freeAddress(ctx)
+	etcd, err := FreeAddress(ctx)
 	if err != nil {
 		return nil, err
 	}
-	api, err := freeAddress(ctx)
+	api, err := FreeAddress(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +90,7 @@ func (p *ControlPlane) startEtcd(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	return p.Etcd.Await(ctx, startTimeout, "etcd", answersOK(p.EtcdURL+"/health"))
+	return p.Etcd.Await(ctx, startTimeout, "etcd", AnswersOK(p.EtcdURL+"/health"))
 }
 
 // describeAPIServer also makes the keys that it needs.
@@ -217,7 +217,8 @@ func (p *ControlPlane) AwaitControllerManager(ctx context.Context, manager *Proc
 	})
 }
 
-func answersOK(url string) func(context.Context) bool {
+// AnswersOK returns whether a GET is answered with 200.
+func AnswersOK(url string) func(context.Context) bool {
 	probe := &http.Client{Timeout: 2 * time.Second}
 	return func(ctx context.Context) bool {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)

@@ -47,11 +47,11 @@ func (p *ControlPlane) OperatorKubeconfig(ctx context.Context) (string, error) {
 
 // StartOperator starts the binary with leader election, and with metrics and probes on free ports. It does not wait for it.
 func (p *ControlPlane) StartOperator(ctx context.Context, binary, kubeconfig, name string, args ...string) (*Operator, error) {
-	probes, err := freeAddress(ctx)
+	probes, err := FreeAddress(ctx)
 	if err != nil {
 		return nil, err
 	}
-	metrics, err := freeAddress(ctx)
+	metrics, err := FreeAddress(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +77,7 @@ func (p *ControlPlane) StartOperator(ctx context.Context, binary, kubeconfig, na
 
 // AwaitReady waits until the operator says that it is ready.
 func (o *Operator) AwaitReady(ctx context.Context) error {
-	return o.Await(ctx, time.Minute, "the operator to be ready", answersOK("http://"+o.probes+"/readyz"))
+	return o.Await(ctx, time.Minute, "the operator to be ready", AnswersOK("http://"+o.probes+"/readyz"))
 }
 
 // Metrics returns the text of its metrics, which it serves to those only whom kube-apiserver lets read them.
@@ -102,7 +102,8 @@ func (o *Operator) Metrics(ctx context.Context) ([]byte, error) {
 	return text, nil
 }
 
-func freeAddress(ctx context.Context) (string, error) {
+// FreeAddress returns an address on 127.0.0.1 where nobody listens.
+func FreeAddress(ctx context.Context) (string, error) {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {

@@ -159,7 +159,7 @@ func (r *ClientReconciler) identify(ctx context.Context, p *clientPass) (err err
 	if err := mayName(ctx, r.client, p.platform, p.client); err != nil {
 		return err
 	}
-	if err := r.ensureFinalizer(ctx, p); err != nil && p.client.Status.Token == nil {
+	if err := r.ensureFinalizers(ctx, p); err != nil && p.client.Status.Token == nil {
 		return p.later(err)
 	} else if err != nil {
 		// A token that is there is kept alive all the same.

@@ -16,9 +16,9 @@ import (
 	"github.com/sendforsign/sfs-operator/sendforsign"
 )
 
-// ensureFinalizer has the finalizer there exactly while there may be a token to revoke. It is written before the first
-// token is minted.
-func (r *ClientReconciler) ensureFinalizer(ctx context.Context, p *clientPass) error {
+// ensureFinalizers has each finalizer there exactly while there is something to do on deletion. That for the token is written
+// before the first one is minted.
+func (r *ClientReconciler) ensureFinalizers(ctx context.Context, p *clientPass) error {
 	wanted := p.client.Spec.Token.RevocationPolicy != v1alpha1.RevokeNever && (p.client.TokenEnabled() || p.client.Status.Token != nil)
 	specs := []v1alpha1.SecretSpec{p.client.Spec.Secret}
 	if p.client.TokenEnabled() {

@@ -110,10 +110,7 @@ func (s *Secrets) ensure(ctx context.Context, owner client.Object, who ref, want
 
 // write applies a Secret: all in one request, so that nobody sees half of it. have is what observe returned.
 func (s *Secrets) write(ctx context.Context, owner client.Object, who ref, have *published, want publication) error {
-	if err := s.mayWrite(ctx, owner, have, want.name, want.form); err != nil {
-		return err
-	}
-	if err := want.collides(have); err != nil {
+	if err := s.mayPublish(ctx, owner, have, want); err != nil {
 		return err
 	}
 	revision := int64(1)
@@ -198,6 +195,14 @@ func (s *Secrets) rehearse(ctx context.Context, owner client.Object, who ref, wa
 		return explainWrite(err, want.name)
 	}
 	return nil
+}
+
+// mayPublish refuses what would touch a Secret, or a key in one, that is not the owner's.
+func (s *Secrets) mayPublish(ctx context.Context, owner client.Object, have *published, want publication) error {
+	if err := s.mayWrite(ctx, owner, have, want.name, want.form); err != nil {
+		return err
+	}
+	return want.collides(have)
 }
 
 // collides refuses to write a key of a Secret that somebody else has made, where it is theirs.

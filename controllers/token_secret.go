@@ -151,10 +151,7 @@ func (r *ClientReconciler) rehearseToken(ctx context.Context, p *clientPass, hav
 		token: token.Token{Issued: at, Expires: at.Add(time.Hour)},
 	})
 	if err == nil && thorough {
-		err = r.secrets.mayWrite(ctx, p.client, have, want.name, want.form)
-	}
-	if err == nil && thorough {
-		err = want.collides(have)
+		err = r.secrets.mayPublish(ctx, p.client, have, want)
 	}
 	if err == nil && thorough {
 		err = r.secrets.rehearse(ctx, p.client, p.ref, want)

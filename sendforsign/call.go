@@ -32,6 +32,8 @@ type call struct {
 	body             any
 	secrets          []Secret // those in body
 	list             bool     // is asked for
+	// holds, which may be nil, returns what a success lacks of what was asked for.
+	holds func(*answer) error
 }
 
 // fail makes an error of the call that Status and Code do not explain.
@@ -39,8 +41,34 @@ func (c call) fail(k kind, status int, err error) *Error {
 	return &Error{Endpoint: c.endpoint, Action: c.action, Status: status, Err: err, kind: k}
 }
 
-// do sends the call once and returns the answer, if it was a success.
+// do makes the call once, has it observed, and returns the answer, if it was a success.
 func (a *API) do(ctx context.Context, c call) (*answer, error) {
+	began := time.Now()
+	ans, err := a.ask(ctx, c)
+	if a.observe != nil {
+		a.observe(ctx, c.exchange(ans, err, time.Since(began)))
+	}
+	return ans, err
+}
+
+// ask returns an answer that holds what was asked for, or else why there is none.
+func (a *API) ask(ctx context.Context, c call) (*answer, error) {
+	ans, err := a.send(ctx, c)
+	if err != nil || c.holds == nil {
+		return ans, err
+	}
+	switch err := c.holds(ans); {
+	case err == nil:
+		return ans, nil
+	case c.action == "read" && errors.Is(err, errNoKey):
+		return nil, c.fail(kindAbsent, ans.status, err)
+	default:
+		return nil, c.fail(kindNoAnswer, ans.status, err)
+	}
+}
+
+// send sends the call once and returns the answer, if it was a success.
+func (a *API) send(ctx context.Context, c call) (*answer, error) {
 	body, err := json.Marshal(c.body)
 	if err != nil {
 		return nil, c.fail(kindUnsendable, 0, errors.New("body cannot be encoded"))
@@ -114,6 +142,14 @@ func (c call) read(body io.Reader) (ans answer, raw []byte, err error) {
 	}
 	ans, err = decodeAnswer(raw)
 	return ans, raw, err
+}
+
+// presence is what is wrong with an answer that lacks what it must hold.
+func presence(present bool) error {
+	if !present {
+		return errMalformed
+	}
+	return nil
 }
 
 // refusal is the error for an answer whose status or code is one.

@@ -2,7 +2,6 @@ package sendforsign
 
 import (
 	"context"
-	"errors"
 	"time"
 )
 
@@ -63,29 +62,19 @@ func clientCall(auth Auth, action string, client any) call {
 //
 // A second call makes a second client: after an error for which IsUnknownOutcome is true, look for the first.
 func (a *API) CreateClient(ctx context.Context, auth Auth, f ClientFields) (Client, error) {
-	c := clientCall(auth, "create", f)
-	ans, err := a.do(ctx, c)
-	if err != nil {
-		return Client{}, err
-	}
-	if err := ans.Client.ClientKey.check(); err != nil {
-		return Client{}, c.fail(kindNoAnswer, ans.status, err)
-	}
-	return ans.Client.client(), nil
+	return a.oneClient(ctx, clientCall(auth, "create", f))
 }
 
 // ReadClient finds one client. With a client token an empty query means the client of the token.
 func (a *API) ReadClient(ctx context.Context, auth Auth, q ClientQuery) (Client, error) {
-	c := clientCall(auth, "read", q)
+	return a.oneClient(ctx, clientCall(auth, "read", q))
+}
+
+func (a *API) oneClient(ctx context.Context, c call) (Client, error) {
+	c.holds = func(ans *answer) error { return ans.Client.ClientKey.check() }
 	ans, err := a.do(ctx, c)
 	if err != nil {
 		return Client{}, err
-	}
-	switch err := ans.Client.ClientKey.check(); {
-	case errors.Is(err, errNoKey):
-		return Client{}, c.fail(kindAbsent, ans.status, err)
-	case err != nil:
-		return Client{}, c.fail(kindNoAnswer, ans.status, err)
 	}
 	return ans.Client.client(), nil
 }
@@ -94,12 +83,10 @@ func (a *API) ReadClient(ctx context.Context, auth Auth, q ClientQuery) (Client,
 func (a *API) ListClients(ctx context.Context, auth Auth) ([]Client, error) {
 	c := clientCall(auth, "list", nil)
 	c.list = true
+	c.holds = func(ans *answer) error { return presence(ans.Clients.present) }
 	ans, err := a.do(ctx, c)
 	if err != nil {
 		return nil, err
-	}
-	if !ans.Clients.present {
-		return nil, c.fail(kindNoAnswer, ans.status, errMalformed)
 	}
 	clients := make([]Client, 0, len(ans.Clients.items))
 	for _, w := range ans.Clients.items {

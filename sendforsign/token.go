@@ -63,13 +63,14 @@ func (a *API) CreateClientToken(ctx context.Context, platform Secret, clientKey 
 }
 
 func (a *API) createToken(ctx context.Context, c call) (Token, error) {
-	ans, err := a.do(ctx, c)
-	if err != nil {
-		return Token{}, err
+	var token Token
+	c.holds = func(ans *answer) error {
+		var ok bool
+		token, ok = ans.token()
+		return presence(ok)
 	}
-	token, ok := ans.token()
-	if !ok {
-		return Token{}, c.fail(kindNoAnswer, ans.status, errMalformed)
+	if _, err := a.do(ctx, c); err != nil {
+		return Token{}, err
 	}
 	return token, nil
 }

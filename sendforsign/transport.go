@@ -1,6 +1,7 @@
 package sendforsign
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -41,6 +42,7 @@ type options struct {
 	envelope  Envelope
 	proxy     func(*http.Request) (*url.URL, error)
 	wraps     []func(http.RoundTripper) http.RoundTripper
+	observe   func(context.Context, Exchange)
 }
 
 // Option changes a default of New.
@@ -71,6 +73,12 @@ func WithTransport(wrap func(http.RoundTripper) http.RoundTripper) Option {
 	return func(o *options) { o.wraps = append(o.wraps, wrap) }
 }
 
+// WithObserver has a function told of each call when it is over, with the context of the call: for metrics, and for a record
+// of what was changed. It must be quick and safe for concurrent use. Default: none.
+func WithObserver(observe func(context.Context, Exchange)) Option {
+	return func(o *options) { o.observe = observe }
+}
+
 // API is one Sendforsign server. It owns one keep-alive transport: make one per server and share it; it is safe for
 // concurrent use. Of credentials it remembers the last few that it sent, only to keep them out of errors.
 type API struct {
@@ -80,6 +88,7 @@ type API struct {
 	timeout   time.Duration
 	userAgent string
 	envelope  Envelope
+	observe   func(context.Context, Exchange)
 	sent      *remembered // behind a pointer, which package fmt does not follow
 }
 
@@ -134,6 +143,7 @@ func New(baseURL string, opts ...Option) (*API, error) {
 		timeout:   o.timeout,
 		userAgent: o.userAgent,
 		envelope:  o.envelope,
+		observe:   o.observe,
 		sent:      &remembered{},
 	}, nil
 }

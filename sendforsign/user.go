@@ -2,7 +2,6 @@ package sendforsign
 
 import (
 	"context"
-	"errors"
 	"time"
 )
 
@@ -53,29 +52,19 @@ func userCall(auth Auth, action, clientKey string, user any) call {
 
 // CreateUser makes a user of a client; at least one field must be set. The answer holds the key and the time only.
 func (a *API) CreateUser(ctx context.Context, auth Auth, clientKey string, f UserFields) (User, error) {
-	c := userCall(auth, "create", clientKey, f)
-	ans, err := a.do(ctx, c)
-	if err != nil {
-		return User{}, err
-	}
-	if err := ans.User.UserKey.check(); err != nil {
-		return User{}, c.fail(kindNoAnswer, ans.status, err)
-	}
-	return ans.User.user(), nil
+	return a.oneUser(ctx, userCall(auth, "create", clientKey, f))
 }
 
 // ReadUser finds one user of a client.
 func (a *API) ReadUser(ctx context.Context, auth Auth, clientKey string, q UserQuery) (User, error) {
-	c := userCall(auth, "read", clientKey, q)
+	return a.oneUser(ctx, userCall(auth, "read", clientKey, q))
+}
+
+func (a *API) oneUser(ctx context.Context, c call) (User, error) {
+	c.holds = func(ans *answer) error { return ans.User.UserKey.check() }
 	ans, err := a.do(ctx, c)
 	if err != nil {
 		return User{}, err
-	}
-	switch err := ans.User.UserKey.check(); {
-	case errors.Is(err, errNoKey):
-		return User{}, c.fail(kindAbsent, ans.status, err)
-	case err != nil:
-		return User{}, c.fail(kindNoAnswer, ans.status, err)
 	}
 	return ans.User.user(), nil
 }
@@ -84,12 +73,10 @@ func (a *API) ReadUser(ctx context.Context, auth Auth, clientKey string, q UserQ
 func (a *API) ListUsers(ctx context.Context, auth Auth, clientKey string) ([]User, error) {
 	c := userCall(auth, "list", clientKey, nil)
 	c.list = true
+	c.holds = func(ans *answer) error { return presence(ans.Users.present) }
 	ans, err := a.do(ctx, c)
 	if err != nil {
 		return nil, err
-	}
-	if !ans.Users.present {
-		return nil, c.fail(kindNoAnswer, ans.status, errMalformed)
 	}
 	users := make([]User, 0, len(ans.Users.items))
 	for _, w := range ans.Users.items {

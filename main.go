@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
@@ -25,11 +26,13 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 	"github.com/sendforsign/sfs-operator/controllers"
+	"github.com/sendforsign/sfs-operator/internal/metrics"
 	"github.com/sendforsign/sfs-operator/internal/options"
 	"github.com/sendforsign/sfs-operator/internal/version"
 )
@@ -81,8 +84,16 @@ func run(ctx context.Context, config *rest.Config, o options.Options) error {
 	if err := mgr.AddReadyzCheck("cache", cacheSynced(mgr)); err != nil {
 		return fmt.Errorf("adding the ready check: %w", err)
 	}
+	counted := metrics.New()
+	collectors := []prometheus.Collector{counted, controllers.NewCollector(mgr.GetCache(), o.MetricsPerResource)}
+	ctrlmetrics.Registry.MustRegister(collectors...)
+	defer func() { // the registry is the process's, and a test runs one operator after another
+		for _, c := range collectors {
+			ctrlmetrics.Registry.Unregister(c)
+		}
+	}()
 	if err := controllers.Setup(ctx, mgr, controllers.Options{
-		Namespace: o.PlatformNamespace, WatchNamespaces: o.WatchNamespaces, Concurrency: o.Concurrency,
+		Namespace: o.PlatformNamespace, WatchNamespaces: o.WatchNamespaces, Concurrency: o.Concurrency, Metrics: counted,
 	}); err != nil {
 		return fmt.Errorf("setting up the controllers: %w", err)
 	}
@@ -94,20 +105,20 @@ func managerOptions(o options.Options) ctrl.Options {
 	scheme := runtime.NewScheme()
 	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
 	utilruntime.Must(v1alpha1.AddToScheme(scheme))
-	metrics := metricsserver.Options{
+	server := metricsserver.Options{
 		BindAddress:   o.MetricsAddress,
 		SecureServing: o.MetricsSecure,
 		// HTTP/2 is off: its stream resets allow a denial of service (CVE-2023-44487), and scraping gains nothing by it.
 		TLSOpts: []func(*tls.Config){func(c *tls.Config) { c.NextProtos = []string{"http/1.1"} }},
 	}
 	if o.MetricsSecure {
-		metrics.FilterProvider = filters.WithAuthenticationAndAuthorization
+		server.FilterProvider = filters.WithAuthenticationAndAuthorization
 	}
 	renewDeadline, retryPeriod := o.LeaseDuration*2/3, o.LeaseDuration*2/15
 	return ctrl.Options{
 		Scheme:                  scheme,
 		Cache:                   controllers.CacheOptions(o.PlatformNamespace, o.WatchNamespaces...),
-		Metrics:                 metrics,
+		Metrics:                 server,
 		HealthProbeBindAddress:  o.ProbeAddress,
 		LeaderElection:          o.LeaderElect,
 		LeaderElectionID:        leaderElectionID,

@@ -8,12 +8,14 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,6 +40,7 @@ import (
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 	"github.com/sendforsign/sfs-operator/hack/localcluster"
+	"github.com/sendforsign/sfs-operator/internal/metrics"
 	"github.com/sendforsign/sfs-operator/internal/options"
 	"github.com/sendforsign/sfs-operator/internal/rights"
 	"github.com/sendforsign/sfs-operator/sendforsign/sfstest"
@@ -267,11 +270,19 @@ func (i *installation) servesMetricsToThoseWhoMayReadThem() {
 		}
 		// They may be served later than the first client is: the certificate for them has to be made.
 		i.await("the metrics to be served", func(ctx context.Context) (bool, error) {
-			got, err := i.scrape(ctx, token)
-			if err == nil && got != want {
+			got, text, err := i.scrape(ctx, token)
+			if err != nil {
+				return false, nil //nolint:nilerr // they are not served yet
+			}
+			if got != want {
 				i.t.Errorf("the metrics are answered %d to %q, want %d", got, name, want)
 			}
-			return err == nil, nil
+			for _, series := range []string{"build_info{", "condition{", "token_expiration_timestamp_seconds{", "api_requests_total{"} {
+				if has := strings.Contains(text, "\n"+metrics.Prefix+series); has != (want == http.StatusOK) {
+					i.t.Errorf("the metrics for %q have %s: %t", name, series, has)
+				}
+			}
+			return true, nil
 		})
 	}
 }
@@ -286,11 +297,11 @@ func (i *installation) tokenOf(name string) string {
 	return request.Status.Token
 }
 
-// scrape returns the status with which metrics are answered to somebody.
-func (i *installation) scrape(ctx context.Context, token string) (int, error) {
+// scrape returns the status with which metrics are answered to somebody, and their text.
+func (i *installation) scrape(ctx context.Context, token string) (int, string, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+i.metrics+"/metrics", http.NoBody)
 	if err != nil {
-		return 0, err
+		return 0, "", err
 	}
 	if token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)
@@ -301,9 +312,11 @@ func (i *installation) scrape(ctx context.Context, token string) (int, error) {
 	}}
 	response, err := scraper.Do(request)
 	if err != nil {
-		return 0, err
+		return 0, "", err
 	}
-	return response.StatusCode, response.Body.Close()
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	return response.StatusCode, string(text), err
 }
 
 func must(t *testing.T, err error) {

@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/internal/metrics"
 )
 
 // +kubebuilder:rbac:groups=sendforsign.com,resources=sfsclients,verbs=get;list;watch;patch
@@ -30,6 +31,7 @@ type ClientReconciler struct {
 	client   client.Client
 	live     client.Reader
 	clock    clock.PassiveClock
+	metrics  *metrics.Metrics
 	recorder events.EventRecorder
 	sessions *Sessions
 	secrets  *Secrets
@@ -66,6 +68,7 @@ func (r *ClientReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctr
 		}
 		return ctrl.Result{}, fmt.Errorf("reading the SfsClient: %w", err)
 	}
+	ctx = withGeneration(ctx, c)
 	p := &clientPass{client: c, tenantPass: &tenantPass{
 		pass:     newPass(who, c, r.clock, r.client, r.recorder, r.attempts),
 		sessions: r.sessions,

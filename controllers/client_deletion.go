@@ -184,11 +184,13 @@ func (r *ClientReconciler) tokensIn(ctx context.Context, p *clientPass, name str
 }
 
 // publishedIn is the name of the Secret that holds the token.
-func (p *clientPass) publishedIn() string {
-	if p.client.Status.Token != nil {
-		return p.client.Status.Token.SecretRef.Name
+func (p *clientPass) publishedIn() string { return publishedIn(p.client) }
+
+func publishedIn(c *v1alpha1.SfsClient) string {
+	if c.Status.Token != nil {
+		return c.Status.Token.SecretRef.Name
 	}
-	return p.client.TokenSecretName()
+	return c.TokenSecretName()
 }
 
 // withdrawToken takes back a token that is no longer wanted.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 	"github.com/sendforsign/sfs-operator/internal/conditions"
+	"github.com/sendforsign/sfs-operator/internal/metrics"
 	"github.com/sendforsign/sfs-operator/internal/token"
 	"github.com/sendforsign/sfs-operator/sendforsign"
 )
@@ -94,8 +95,21 @@ func (r *ClientReconciler) renewIfDue(
 	if err != nil {
 		return current, err
 	}
+	r.countRenewal(current, renewed, policy, reason)
 	p.tellRenewal(reason)
 	return renewed, nil
+}
+
+// countRenewal counts how late a token was replaced, and for how long the one before could still be used.
+func (r *ClientReconciler) countRenewal(before, after *token.Token, policy token.Policy, reason token.Reason) {
+	if before == nil || before.Issued.Equal(after.Issued) {
+		return // there was none, or it is the same one in another form
+	}
+	now := r.clock.Now()
+	if reason == token.Due {
+		r.metrics.TokenRenewed(now.Sub(policy.RenewalTime(*before)))
+	}
+	r.metrics.TokenReplaced(before.Expires.Sub(now))
 }
 
 func (p *clientPass) tellRenewal(reason token.Reason) {
@@ -103,7 +117,10 @@ func (p *clientPass) tellRenewal(reason token.Reason) {
 	case token.Requested:
 		p.tell(renewedOnRequest())
 	case token.Missing, token.Damaged:
-		if p.client.Status.Token != nil && p.client.Status.Token.SecretRef.Name == p.tokenName {
+		switch before := p.client.Status.Token; {
+		case before == nil:
+			p.tell(firstToken(p.tokenName))
+		case before.SecretRef.Name == p.tokenName:
 			p.tell(repaired(p.tokenName))
 		}
 	case token.Rejected:
@@ -124,25 +141,33 @@ func renewalPolicy(platform *v1alpha1.SfsPlatform, c *v1alpha1.SfsClient) token.
 
 // observed reads from the Secret what is known of the token.
 func (r *ClientReconciler) observed(p *clientPass, have *published) token.Observed {
-	if have == nil || !have.ours {
-		return token.Observed{}
-	}
-	issued, err1 := time.Parse(time.RFC3339, have.annotations[v1alpha1.IssuedAtAnnotation])
-	expires, err2 := time.Parse(time.RFC3339, have.annotations[v1alpha1.ExpiresAtAnnotation])
-	if err1 != nil || err2 != nil || !expires.After(issued) {
+	found := have.token(p.client)
+	if found == nil {
 		return token.Observed{}
 	}
 	asked, done := p.requests(), handled(have.annotations)
 	return token.Observed{
-		Token: &token.Token{
-			Issued: issued, Expires: expires, Revision: have.revision, Owner: string(p.client.UID),
-			RevokePrevious: have.revokePreviousAt(issued),
-		},
+		Token:           found,
 		Damaged:         !have.intact() || have.annotations[v1alpha1.TokenHashAnnotation] == withdrawnHash,
 		Foreign:         p.platform != nil && p.client.Status.ClientKey != "" && !r.isFor(p, have),
 		Reshaped:        !p.tokenForm.wornBy(have),
 		Requested:       asked.wantRenewal(done),
 		RevokeRequested: asked.wantRevocation(done),
+	}
+}
+
+// token is what the Secret says of the token in it, or nil.
+func (p *published) token(owner *v1alpha1.SfsClient) *token.Token {
+	if p == nil || !p.ours {
+		return nil
+	}
+	issued, err1 := time.Parse(time.RFC3339, p.annotations[v1alpha1.IssuedAtAnnotation])
+	expires, err2 := time.Parse(time.RFC3339, p.annotations[v1alpha1.ExpiresAtAnnotation])
+	if err1 != nil || err2 != nil || !expires.After(issued) {
+		return nil
+	}
+	return &token.Token{
+		Issued: issued, Expires: expires, Revision: p.revision, Owner: string(owner.UID), RevokePrevious: p.revokePreviousAt(issued),
 	}
 }
 
@@ -276,6 +301,7 @@ func (r *ClientReconciler) mint(ctx context.Context, p *clientPass) (mintedToken
 		// Its life counts from before it was asked for: SFS may have made it at once and answered late.
 		issued = r.clock.Now().UTC().Truncate(time.Millisecond)
 		made, err = api.CreateClientToken(ctx, platform, clientKey)
+		r.metrics.TokenRequested(metrics.MintClient, resultOf(err))
 		return err
 	})
 	if sendforsign.IsNotFound(err) {

@@ -218,15 +218,15 @@ func (g *gate) pauseEnd() time.Time {
 }
 
 // throttled stops all requests for the time that SFS asked for, or for a growing one where it named none. What was under
-// way when a pause began, and is refused as well, makes no other pause. It says whether the pause has become longer.
-func (g *gate) throttled(retryAfter time.Duration, named bool) bool {
+// way when a pause began, and is refused as well, makes no other pause. It returns by how much the pause has become longer.
+func (g *gate) throttled(retryAfter time.Duration, named bool) time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.silence = 0
 	now := g.clock.Now()
 	if !named {
 		if now.Before(g.pausedUntil) {
-			return false
+			return 0
 		}
 		retryAfter = min(firstPause<<min(g.pauses, 8), longPause)
 		g.pauses++
@@ -243,14 +243,15 @@ func (g *gate) resume(until time.Time) {
 	}
 }
 
-func (g *gate) pause(until time.Time) bool {
+func (g *gate) pause(until time.Time) time.Duration {
 	if !until.After(g.pausedUntil) {
-		return false
+		return 0
 	}
+	longer := min(until.Sub(g.clock.Now()), until.Sub(g.pausedUntil))
 	g.pausedUntil = until
 	// SFS wants less, so after the pause there is no burst.
 	g.bucket.drain(until)
-	return true
+	return longer
 }
 
 // passed records that SFS answered without asking for a pause.

@@ -472,15 +472,15 @@ func TestAShorterPauseDoesNotCutALongerOneShort(t *testing.T) {
 	v := newGateVisitors(10, 20)
 	for _, pause := range []struct {
 		length time.Duration
-		longer bool
-	}{{time.Minute, true}, {time.Second, false}, {0, false}} {
+		longer time.Duration
+	}{{time.Minute, time.Minute}, {90 * time.Second, 30 * time.Second}, {time.Second, 0}, {0, 0}} {
 		if longer := v.gate.throttled(pause.length, pause.length > 0); longer != pause.longer {
-			t.Errorf("a pause of %s makes it longer: %t, want %t", pause.length, longer, pause.longer)
+			t.Errorf("a pause of %s makes it longer by %s, want %s", pause.length, longer, pause.longer)
 		}
 	}
 	v.gate.resume(gateStart.Add(-time.Hour))
-	if wait := v.pauseOf(); wait != time.Minute {
-		t.Errorf("the pause lasts for %s, want a minute", wait)
+	if wait := v.pauseOf(); wait != 90*time.Second {
+		t.Errorf("the pause lasts for %s, want a minute and a half", wait)
 	}
 }
 

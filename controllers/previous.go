@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/internal/metrics"
 	"github.com/sendforsign/sfs-operator/internal/token"
 	"github.com/sendforsign/sfs-operator/sendforsign"
 )
@@ -317,7 +318,9 @@ func (r *ClientReconciler) revokeEach(ctx context.Context, p *clientPass, due pr
 // for good.
 func (s *session) revoke(ctx context.Context, who ref, value sendforsign.Secret) (refusal *problem, err error) {
 	err = s.call(ctx, who, func(ctx context.Context, api *sendforsign.API, platform sendforsign.Secret) error {
-		return api.RevokeClientToken(ctx, platform, value)
+		err := api.RevokeClientToken(ctx, platform, value)
+		s.metrics.TokenRequested(metrics.Revoke, resultOf(err))
+		return err
 	})
 	var credentials *refusedCredentials
 	switch {

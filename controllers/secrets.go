@@ -26,6 +26,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/internal/metrics"
 )
 
 // fieldManager owns what the operator applies.
@@ -39,7 +40,8 @@ type Secrets struct {
 	live      client.Reader // serves values
 	writer    client.Writer
 
-	clock clock.PassiveClock
+	clock   clock.PassiveClock
+	metrics *metrics.Metrics
 
 	mu    sync.Mutex
 	known map[ref]map[string]*knownSecret
@@ -154,13 +156,25 @@ func (s *Secrets) write(ctx context.Context, owner client.Object, who ref, have 
 			apply.WithResourceVersion(have.resourceVersion)
 		}
 	}
-	if err := s.writer.Apply(ctx, apply, client.FieldOwner(fieldManager), client.ForceOwnership); err != nil {
+	done := metrics.SecretUpdated
+	if have == nil {
+		done = metrics.SecretCreated
+	}
+	if err := s.counted(done, s.writer.Apply(ctx, apply, client.FieldOwner(fieldManager), client.ForceOwnership)); err != nil {
 		return explainWrite(err, want.name)
 	}
 	s.remember(who, want.name, func(k *knownSecret) {
 		k.hash, k.writes, k.form = hash, [2]time.Time{s.clock.Now(), k.writes[0]}, want.form.digest()
 	})
 	return nil
+}
+
+// counted counts a write, if it was one.
+func (s *Secrets) counted(w metrics.SecretWrite, err error) error {
+	if err == nil {
+		s.metrics.SecretWritten(w)
+	}
+	return err
 }
 
 // makeWay deletes the Secret that another one is to take the place of: the one that was looked at, and only if the API server
@@ -401,7 +415,7 @@ func (s *Secrets) remove(ctx context.Context, owner client.Object, who ref, name
 	default:
 		// What is applied without anything takes away all that was applied before.
 		nothing := corev1ac.Secret(name, owner.GetNamespace()).WithUID(have.uid)
-		err = s.writer.Apply(ctx, nothing, client.FieldOwner(fieldManager), client.ForceOwnership)
+		err = s.counted(metrics.SecretUpdated, s.writer.Apply(ctx, nothing, client.FieldOwner(fieldManager), client.ForceOwnership))
 	}
 	if client.IgnoreNotFound(err) != nil {
 		return orStale(fmt.Errorf("removing Secret %s: %w", name, err))
@@ -418,12 +432,13 @@ func (s *Secrets) retain(ctx context.Context, owner client.Object, who ref, have
 	}
 	patch := fmt.Sprintf(`{"metadata":{%s"uid":%q,"labels":{%q:null},"annotations":{%q:%q}}}`,
 		references, have.uid, v1alpha1.OwnerLabel, v1alpha1.OwnerNameAnnotation, ownerName(who))
-	return s.writer.Patch(ctx, bareSecret(owner.GetNamespace(), name), client.RawPatch(types.MergePatchType, []byte(patch)),
-		client.FieldOwner(fieldManager))
+	return s.counted(metrics.SecretUpdated, s.writer.Patch(ctx, bareSecret(owner.GetNamespace(), name),
+		client.RawPatch(types.MergePatchType, []byte(patch)), client.FieldOwner(fieldManager)))
 }
 
 func (s *Secrets) delete(ctx context.Context, who ref, namespace, name string, only client.Preconditions) error {
-	if err := s.writer.Delete(ctx, bareSecret(namespace, name), only); client.IgnoreNotFound(err) != nil {
+	err := s.counted(metrics.SecretDeleted, s.writer.Delete(ctx, bareSecret(namespace, name), only))
+	if client.IgnoreNotFound(err) != nil {
 		return orStale(fmt.Errorf("deleting Secret %s: %w", name, err))
 	}
 	s.gone(who, name)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"strconv"
 
+	"github.com/sendforsign/sfs-operator/internal/metrics"
 	"github.com/sendforsign/sfs-operator/internal/token"
 	"github.com/sendforsign/sfs-operator/sendforsign"
 )
@@ -15,6 +16,7 @@ import (
 // session is the connection to one SFS account. All requests to SFS go through it.
 type session struct {
 	id          string
+	platform    string
 	details     sessionDetails
 	revision    string // resourceVersion with which the pair was first seen
 	api         *sendforsign.API
@@ -23,6 +25,7 @@ type session struct {
 	gate        *gate
 	clients     *snapshot
 	verdict     *verdict
+	metrics     *metrics.Metrics
 	changed     func() // brings the platform back
 	// asked is the last request of a user to try the credentials. Only the platform's own passes look at it.
 	asked string
@@ -44,6 +47,7 @@ func (s *session) mintPlatformToken(ctx context.Context) (token.Minted[sendforsi
 	s.gate.spend(ref{}) // it was asked for by nobody who has waited for it
 	made, err := s.api.CreatePlatformToken(ctx, s.credentials)
 	s.note(err)
+	s.metrics.TokenRequested(metrics.MintPlatform, resultOf(err))
 	switch {
 	case err == nil:
 		s.verdict.record(nil)
@@ -61,7 +65,8 @@ func (s *session) mintPlatformToken(ctx context.Context) (token.Minted[sendforsi
 func (s *session) note(err error) {
 	switch {
 	case sendforsign.IsThrottled(err):
-		if s.gate.throttled(sendforsign.RetryAfter(err)) {
+		if longer := s.gate.throttled(sendforsign.RetryAfter(err)); longer > 0 {
+			s.metrics.APIThrottled(s.platform, longer)
 			s.changed()
 		}
 	case sendforsign.IsNotSent(err), sendforsign.IsUnknownOutcome(err):

@@ -22,8 +22,10 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/internal/metrics"
 	"github.com/sendforsign/sfs-operator/internal/token"
 	"github.com/sendforsign/sfs-operator/internal/version"
 	"github.com/sendforsign/sfs-operator/sendforsign"
@@ -44,6 +46,7 @@ type Sessions struct {
 	live      client.Reader
 	namespace string
 	clock     clock.PassiveClock
+	metrics   *metrics.Metrics
 	transport func(http.RoundTripper) http.RoundTripper
 	width     int // steps at a time for one account
 	// changed is told the name of a platform of which there is news: its credentials have been refused or accepted again,
@@ -169,7 +172,7 @@ func isClean(s sendforsign.Secret) bool {
 }
 
 func (s *Sessions) connect(details sessionDetails, credentials sendforsign.Credentials) (*session, error) {
-	options := []sendforsign.Option{sendforsign.WithUserAgent(version.UserAgent())}
+	options := []sendforsign.Option{sendforsign.WithUserAgent(version.UserAgent()), sendforsign.WithObserver(s.observe)}
 	if details.caBundle != "" {
 		roots := x509.NewCertPool()
 		if !roots.AppendCertsFromPEM([]byte(details.caBundle)) {
@@ -197,10 +200,33 @@ func (s *Sessions) connect(details sessionDetails, credentials sendforsign.Crede
 		api:         api,
 		credentials: credentials,
 		verdict:     &verdict{clock: s.clock},
+		metrics:     s.metrics,
 	}
 	made.clients = &snapshot{clock: s.clock}
 	made.tokens = token.NewSource(s.clock, made.mintPlatformToken)
 	return made, nil
+}
+
+// observe counts a request to SFS, and records it where it was to change something there.
+func (s *Sessions) observe(ctx context.Context, e sendforsign.Exchange) {
+	s.metrics.APIAnswered(e.Endpoint, e.Action, e.Status, e.Duration)
+	if e.IsChange() {
+		log.FromContext(ctx).Info("Wrote to SFS", "endpoint", e.Endpoint, "action", e.Action, "result", resultOf(e.Err),
+			"code", e.Status, "duration", e.Duration)
+	}
+}
+
+// resultOf sorts what became of a request to SFS.
+func resultOf(err error) metrics.Result {
+	switch {
+	case err == nil:
+		return metrics.Success
+	case sendforsign.IsThrottled(err):
+		return metrics.Throttled
+	case sendforsign.IsNotSent(err), sendforsign.IsUnknownOutcome(err):
+		return metrics.Unavailable
+	}
+	return metrics.Refused
 }
 
 func orDefault(v, otherwise int) int {
@@ -222,6 +248,7 @@ func (s *Sessions) get(key sessionKey, details sessionDetails) *session {
 func (s *Sessions) put(platform *v1alpha1.SfsPlatform, secret string, made *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	made.platform = platform.Name
 	made.changed = func() { s.changed(platform.Name) }
 	made.verdict.changed = made.changed
 	made.gate = s.gateFor(platform, made.details)

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/internal/metrics"
 )
 
 // Leader election, and the protection of the metrics server (main.go).
@@ -36,6 +37,8 @@ type Options struct {
 	Transport func(http.RoundTripper) http.RoundTripper
 	// Clock tells the time. Nil is the system's.
 	Clock clock.PassiveClock
+	// Metrics count what is done. Nil: nobody reads them.
+	Metrics *metrics.Metrics
 }
 
 // Setup adds the controllers to a manager, whose cache MUST have been made with CacheOptions.
@@ -72,9 +75,12 @@ func newReconcilers(c client.Client, secrets, live client.Reader, o Options) rec
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
 	}
+	if o.Metrics == nil {
+		o.Metrics = metrics.New()
+	}
 	changed := make(chan event.GenericEvent, 1024)
 	sessions := &Sessions{
-		cached: secrets, live: live, namespace: o.Namespace, clock: o.Clock, transport: o.Transport,
+		cached: secrets, live: live, namespace: o.Namespace, clock: o.Clock, transport: o.Transport, metrics: o.Metrics,
 		// Two accounts that do not answer can not take all workers, and one that is known to be away takes only one.
 		width: (o.Concurrency + 1) / 2,
 		open:  map[sessionKey]*session{},
@@ -87,17 +93,20 @@ func newReconcilers(c client.Client, secrets, live client.Reader, o Options) rec
 			}
 		},
 	}
-	writer := &Secrets{cached: secrets, resources: c, live: live, writer: c, clock: o.Clock, known: map[ref]map[string]*knownSecret{}}
+	writer := &Secrets{
+		cached: secrets, resources: c, live: live, writer: c, clock: o.Clock, metrics: o.Metrics, known: map[ref]map[string]*knownSecret{},
+	}
 	maker := &creator{clock: o.Clock, unsaved: newMemory[unsavedKey]()}
 	tried := newAttempts(o.Clock)
 	taken := &claims{by: map[string]ref{}}
-	found := newDrift()
+	found := newDrift(o.Metrics)
 	return reconcilers{
 		platforms: &PlatformReconciler{
 			client: c, clock: o.Clock, sessions: sessions, attempts: tried, drift: found, changed: changed, counted: newMemory[time.Time](),
+			namespaces: o.WatchNamespaces,
 		},
 		clients: &ClientReconciler{
-			client: c, live: live, clock: o.Clock, sessions: sessions, secrets: writer, creator: maker, attempts: tried,
+			client: c, live: live, clock: o.Clock, metrics: o.Metrics, sessions: sessions, secrets: writer, creator: maker, attempts: tried,
 			claims: taken, drift: found, tokens: keptTokens{newMemory[keptToken]()}, probes: newMemory[probing](),
 		},
 		users: &UserReconciler{

@@ -143,7 +143,9 @@ func (m *Metrics) TokenRequested(o Operation, r Result) {
 }
 
 // TokenRenewed counts a renewal whose time had come, that much after it.
-func (m *Metrics) TokenRenewed(lateness time.Duration) { m.lateness.Observe(max(lateness, 0).Seconds()) }
+func (m *Metrics) TokenRenewed(lateness time.Duration) {
+	m.lateness.Observe(max(lateness, 0).Seconds())
+}
 
 // TokenReplaced counts a token that was replaced, with what was left of its life.
 func (m *Metrics) TokenReplaced(left time.Duration) { m.overlap.Observe(max(left, 0).Seconds()) }

@@ -25,6 +25,8 @@ type Options struct {
 	// may read them.
 	MetricsAddress string
 	MetricsSecure  bool
+	// MetricsPerResource has a series for each resource.
+	MetricsPerResource bool
 	// ProbeAddress is where /healthz and /readyz are served.
 	ProbeAddress string
 	// LeaderElect lets only one of several operators work, LeaseDuration is how long the others wait for one that has
@@ -53,6 +55,7 @@ func Parse(args []string, env func(string) string, out io.Writer) (Options, erro
 	flags.SetOutput(out)
 	flags.StringVar(&o.MetricsAddress, "metrics-bind-address", ":8443", "address of the metrics server; 0 turns it off")
 	flags.BoolVar(&o.MetricsSecure, "metrics-secure", true, "serve metrics over TLS, and only to those whom the Kubernetes API lets read them")
+	flags.BoolVar(&o.MetricsPerResource, "metrics-per-resource", true, "export conditions and token times of each resource by its name; false: counts, and the earliest times of each platform")
 	flags.StringVar(&o.ProbeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
 	flags.BoolVar(&o.LeaderElect, "leader-elect", true, "let only one of several operators work at a time")
 	flags.DurationVar(&o.LeaseDuration, "leader-election-lease-duration", 15*time.Second, "how long other operators wait for a leader that has vanished (at least 3s)")

@@ -31,7 +31,7 @@ func podNamespace(name string) func(string) string {
 
 func defaults() options.Options {
 	return options.Options{
-		MetricsAddress: ":8443", MetricsSecure: true, ProbeAddress: ":8081",
+		MetricsAddress: ":8443", MetricsSecure: true, MetricsPerResource: true, ProbeAddress: ":8081",
 		LeaderElect: true, LeaseDuration: 15 * time.Second, PlatformNamespace: "sfs-system",
 		Concurrency: 16, ShutdownTimeout: 30 * time.Second, LogFormat: "json", LogLevel: slog.LevelInfo,
 	}
@@ -50,7 +50,7 @@ func TestParse(t *testing.T) {
 		"everything is said": {
 			reason: "each flag has its field",
 			args: []string{
-				"--metrics-bind-address=127.0.0.1:9090", "--metrics-secure=false", "--health-probe-bind-address", "[::1]:9091",
+				"--metrics-bind-address=127.0.0.1:9090", "--metrics-secure=false", "--metrics-per-resource=false", "--health-probe-bind-address", "[::1]:9091",
 				"--leader-elect=false", "--leader-election-lease-duration=1m", "--platform-namespace=elsewhere", "--watch-namespaces=team-a,team-b",
 				"--max-concurrent-reconciles=3", "--graceful-shutdown-timeout=5s", "--log-format=text", "--log-level=debug",
 			},

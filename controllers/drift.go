@@ -16,6 +16,7 @@ import (
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 	"github.com/sendforsign/sfs-operator/internal/conditions"
+	"github.com/sendforsign/sfs-operator/internal/metrics"
 	"github.com/sendforsign/sfs-operator/sendforsign"
 )
 
@@ -34,6 +35,7 @@ const (
 // drift remembers which resources differ from what SFS holds, and how often they have been corrected. It is kept in memory:
 // after a restart the next check finds it again.
 type drift struct {
+	metrics        *metrics.Metrics
 	clients, users chan event.GenericEvent // what to look at
 
 	mu          sync.Mutex
@@ -47,8 +49,9 @@ type corrections struct {
 	last   time.Time
 }
 
-func newDrift() *drift {
+func newDrift(m *metrics.Metrics) *drift {
 	return &drift{
+		metrics: m,
 		clients: make(chan event.GenericEvent, 1024), users: make(chan event.GenericEvent, 1024),
 		suspects: map[ref]bool{}, corrections: map[ref]corrections{}, checks: map[ref]time.Time{},
 	}
@@ -80,6 +83,13 @@ func (d *drift) cleared(who ref) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.suspects, who)
+}
+
+// found counts what somebody else was found to have changed.
+func (d *drift) found(who ref, differences []difference) {
+	for _, field := range differences {
+		d.metrics.Drifted(who.kind, field.field)
+	}
 }
 
 // corrected counts a correction of what somebody else had changed.
@@ -159,13 +169,6 @@ func (r *PlatformReconciler) checkDrift(ctx context.Context, p *platformPass, se
 	if err := r.client.List(ctx, &clients, client.MatchingFields{platformIndex: p.platform.Name}); err != nil {
 		return fmt.Errorf("listing the SfsClients: %w", err)
 	}
-	bound := slices.DeleteFunc(clients.Items, func(c v1alpha1.SfsClient) bool {
-		return c.Status.ClientKey == "" || !c.DeletionTimestamp.IsZero() || c.IsSuspended()
-	})
-	if len(bound) == 0 {
-		p.wakeIn(interval)
-		return nil
-	}
 	var atSFS []sendforsign.Client
 	err := p.try(ctx, step{name: "drift", session: session, class: classDrift}, func() error {
 		return session.call(ctx, p.ref, func(ctx context.Context, api *sendforsign.API, platform sendforsign.Secret) (err error) {
@@ -176,6 +179,9 @@ func (r *PlatformReconciler) checkDrift(ctx context.Context, p *platformPass, se
 	if err != nil {
 		return err
 	}
+	if err := r.recordOrphans(ctx, p, clients.Items, atSFS); err != nil {
+		return err
+	}
 	now := metav1.NewTime(p.now)
 	p.platform.Status.LastDriftCheckTime = &now
 	p.wakeIn(interval)
@@ -183,8 +189,11 @@ func (r *PlatformReconciler) checkDrift(ctx context.Context, p *platformPass, se
 	for _, found := range atSFS {
 		byKey[found.ClientKey] = found
 	}
-	for i := range bound {
-		c := &bound[i]
+	for i := range clients.Items {
+		c := &clients.Items[i]
+		if c.Status.ClientKey == "" || !c.DeletionTimestamp.IsZero() || c.IsSuspended() {
+			continue
+		}
 		found, there := byKey[c.Status.ClientKey]
 		if !there || !isKnown(c, c.Status.PendingChanges, clientDifferences(c, found)) {
 			r.drift.suspect(ctx, ref{kind: clientKind, namespace: c.Namespace, name: c.Name}, c)

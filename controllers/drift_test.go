@@ -57,7 +57,7 @@ func TestWhatOthersChangeAtSFSIsCorrected(t *testing.T) {
 			t.Errorf("the user is called %s", u.FullName)
 		}
 	}
-	if n := w.recorder.count("shop", "Updated"); n != 1 {
+	if n := w.recorder.count("shop", "DriftCorrected"); n != 1 {
 		t.Errorf("%d events of a correction, want 1", n)
 	}
 }
@@ -145,7 +145,7 @@ func TestTwoManagersThatUndoEachOtherAreNoticed(t *testing.T) {
 	w.wantCondition(c, v1alpha1.StalledCondition, metav1.ConditionTrue, v1alpha1.ConflictingManagerReason, "somebody else")
 	w.wantCondition(c, v1alpha1.TokenValidCondition, metav1.ConditionTrue, v1alpha1.IssuedReason)
 	w.tokenOf(c)
-	ours := func() int { return w.recorder.count("shop", "Updated") }
+	ours := func() int { return w.recorder.count("shop", "DriftCorrected") }
 	if n := ours(); n != 2 {
 		t.Errorf("%d corrections before it was noticed, want 2", n)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
@@ -42,8 +43,37 @@ func bound(key string) happening {
 	return normal("Bound", "Adopt", "bound to the default user "+key+" of the client")
 }
 
-func corrected() happening {
+func sentSpec() happening {
 	return normal("Updated", "Update", "SFS was given the values of the spec")
+}
+
+func driftCorrected(differences []difference) happening {
+	return normal("DriftCorrected", "Update", "somebody else had changed at SFS, and the operator has set again: "+fieldsOf(differences))
+}
+
+func driftDetected(differences []difference) happening {
+	return normal(v1alpha1.DriftDetectedReason, "Compare", "SFS holds another value than the spec asks for: "+fieldsOf(differences))
+}
+
+func fieldsOf(differences []difference) string {
+	fields := make([]string, len(differences))
+	for i, d := range differences {
+		fields[i] = d.field
+	}
+	return strings.Join(fields, ", ")
+}
+
+// failing is told when a resource begins to fail, or to fail for another reason, and resolved when that is over.
+func failing(ready *metav1.Condition) happening {
+	return warning(ready.Reason, "Reconcile", ready.Message)
+}
+
+func resolved(reason string) happening {
+	return normal("Resolved", "Reconcile", "no longer "+reason)
+}
+
+func firstToken(secret string) happening {
+	return normal("FirstToken", "Publish", "the first token was published, in Secret "+secret)
 }
 
 func retired(customKey string) happening {

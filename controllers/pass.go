@@ -39,6 +39,7 @@ type pass struct {
 	recorder events.EventRecorder
 	attempts *attempts
 
+	began    object // as it was read
 	saved    object // as the API server has it
 	wake     time.Duration
 	urgency  int
@@ -56,7 +57,15 @@ const (
 )
 
 func newPass(r ref, o object, clk clock.PassiveClock, c client.Client, recorder events.EventRecorder, a *attempts) *pass {
-	return &pass{ref: r, object: o, now: clk.Now(), clock: clk, client: c, recorder: recorder, attempts: a, saved: copyOf(o)}
+	asRead := copyOf(o)
+	return &pass{
+		ref: r, object: o, now: clk.Now(), clock: clk, client: c, recorder: recorder, attempts: a, began: asRead, saved: asRead,
+	}
+}
+
+// withGeneration has all that is logged say which generation of the resource it is about. Kind and name stand there already.
+func withGeneration(ctx context.Context, o client.Object) context.Context {
+	return log.IntoContext(ctx, log.FromContext(ctx).WithValues("generation", o.GetGeneration()))
 }
 
 func copyOf(o object) object { return o.DeepCopyObject().(object) }
@@ -219,6 +228,37 @@ func (p *pass) save(ctx context.Context) error {
 	return nil
 }
 
+// tellAilment tells when Ready begins to say something against the resource, and when that is over.
+func (p *pass) tellAilment() {
+	before, now := ailment(p.began), ailment(p.object)
+	switch {
+	case now != nil && (before == nil || before.Reason != now.Reason):
+		p.tell(failing(now))
+	case now == nil && before != nil && !p.resting:
+		p.tell(resolved(before.Reason))
+	}
+}
+
+// ailment is what Ready says against a resource or warns of, unless it goes by itself in no time, was asked for, or is told of
+// another resource.
+func ailment(o object) *metav1.Condition {
+	ready := conditions.Get(o, v1alpha1.ReadyCondition)
+	if ready == nil || !ails(ready.Reason) {
+		return nil
+	}
+	switch ready.Reason {
+	case v1alpha1.ProgressingReason, v1alpha1.ClientNotReadyReason, v1alpha1.SuspendedReason, v1alpha1.DeletingReason,
+		v1alpha1.DriftDetectedReason:
+		return nil
+	case v1alpha1.ThrottledReason, v1alpha1.CredentialsInvalidReason, v1alpha1.CredentialsSecretNotFoundReason,
+		v1alpha1.CredentialsSecretMalformedReason, v1alpha1.InvalidConfigurationReason:
+		if ready.Status == metav1.ConditionTrue {
+			return nil // of the platform, once and not for each of its clients
+		}
+	}
+	return ready
+}
+
 func onlyMetadata(patch client.Patch, o object) (bool, error) {
 	data, err := patch.Data(o)
 	if err != nil {
@@ -244,6 +284,7 @@ func (p *pass) finish(ctx context.Context, err error) (ctrl.Result, error) {
 		saveErr = nil // deleted meanwhile: there is nobody to tell
 	}
 	if saveErr = p.later(saveErr); saveErr == nil {
+		p.tellAilment()
 		for _, h := range p.happened {
 			log.FromContext(ctx).Info("Done", "what", h.reason, "note", h.note)
 			h.tell(p.recorder, p.object)

@@ -34,6 +34,8 @@ type PlatformReconciler struct {
 	sessions *Sessions
 	attempts *attempts
 	drift    *drift
+	// namespaces are those that are watched; none stands for all.
+	namespaces []string
 	// changed brings a platform back when a request made for one of its clients shows that its credentials have been
 	// refused or are accepted again, or that SFS wants a pause.
 	changed chan event.GenericEvent
@@ -58,10 +60,12 @@ func (r *PlatformReconciler) Reconcile(ctx context.Context, req ctrl.Request) (c
 			r.sessions.retain(req.Name)
 			r.attempts.gone(who)
 			r.counted.drop(who)
+			r.sessions.metrics.PlatformGone(req.Name)
 			return ctrl.Result{}, nil
 		}
 		return ctrl.Result{}, fmt.Errorf("reading the SfsPlatform: %w", err)
 	}
+	ctx = withGeneration(ctx, platform)
 	p := &platformPass{pass: newPass(who, platform, r.clock, r.client, r.recorder, r.attempts), platform: platform}
 	if !platform.DeletionTimestamp.IsZero() {
 		return r.finalize(ctx, p)
@@ -173,13 +177,20 @@ func (p *platformPass) reportPause(s *session) {
 	case known != nil:
 		until = known.Time
 	}
+	was := conditions.Get(p.platform, v1alpha1.ThrottledCondition) != nil
 	if !until.After(p.now) {
 		p.platform.Status.ThrottledUntil = nil
 		conditions.Remove(p.platform, v1alpha1.ThrottledCondition)
+		if was {
+			p.tell(resolved(v1alpha1.ThrottledReason))
+		}
 		return
 	}
 	p.wakeIn(until.Sub(p.now))
 	p.set(v1alpha1.ThrottledCondition, metav1.ConditionTrue, v1alpha1.ThrottledReason, "SFS asked for a pause; requests go on after it")
+	if !was {
+		p.tell(failing(conditions.Get(p.platform, v1alpha1.ThrottledCondition)))
+	}
 	if known == nil || until.Sub(known.Time).Abs() > pauseTolerance {
 		p.platform.Status.ThrottledUntil = &metav1.Time{Time: until.Add(time.Second - 1).Truncate(time.Second)} // never too early
 	}

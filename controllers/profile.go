@@ -135,12 +135,12 @@ func (p *tenantPass) compare(ctx context.Context, what profile, asked bool) erro
 		p.synced()
 		return nil
 	case p.policy.observed, p.policy.reported && drifted:
-		*p.at.pending = pending(differences)
+		p.foundPending(differences, drifted)
 		p.set(v1alpha1.SyncedCondition, metav1.ConditionFalse, v1alpha1.DriftDetectedReason,
 			"SFS holds other values than the spec asks for, and is left so by the policies of this resource; see status.pendingChanges")
 		return nil
 	case drifted && !asked && p.drift.isContested(p.ref, p.now, p.driftInterval()):
-		*p.at.pending = pending(differences)
+		p.foundPending(differences, drifted)
 		p.set(v1alpha1.SyncedCondition, metav1.ConditionFalse, v1alpha1.ConflictingManagerReason,
 			"somebody else keeps changing what the operator corrects at SFS, so it has stopped; see status.pendingChanges")
 		return nil
@@ -153,9 +153,27 @@ func (p *tenantPass) compare(ctx context.Context, what profile, asked bool) erro
 	} else {
 		p.drift.settled(p.ref)
 	}
-	p.tell(corrected())
+	if drifted {
+		p.drift.found(p.ref, differences)
+		p.tell(driftCorrected(differences))
+	} else {
+		p.tell(sentSpec())
+	}
 	p.synced()
 	return nil
+}
+
+// foundPending records differences that stay, and tells of those that are new.
+func (p *tenantPass) foundPending(differences []difference, drifted bool) {
+	changes := pending(differences)
+	if slices.Equal(*p.at.pending, changes) {
+		return
+	}
+	*p.at.pending = changes
+	if drifted {
+		p.drift.found(p.ref, differences)
+	}
+	p.tell(driftDetected(differences))
 }
 
 const inSync = "SFS holds what the spec asks for"

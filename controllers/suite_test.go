@@ -116,6 +116,12 @@ func (b *lockedBuffer) Write(p []byte) (int, error) {
 }
 
 // find returns the first line that holds the text.
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
 func (b *lockedBuffer) find(text string) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -58,6 +58,7 @@ func (r *UserReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.
 		}
 		return ctrl.Result{}, fmt.Errorf("reading the SfsClientUser: %w", err)
 	}
+	ctx = withGeneration(ctx, u)
 	p := &userPass{user: u, tenantPass: &tenantPass{
 		pass:     newPass(who, u, r.clock, r.client, r.recorder, r.attempts),
 		sessions: r.sessions,

@@ -218,7 +218,8 @@ func (w *world) pass(who ref) {
 	w.t.Helper()
 	delete(w.due, who)
 	request := ctrl.Request{NamespacedName: types.NamespacedName{Namespace: who.namespace, Name: who.name}}
-	logger := logr.FromSlogHandler(slog.NewJSONHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	logger := logr.FromSlogHandler(slog.NewJSONHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug})).
+		WithValues("controllerKind", who.kind, "namespace", who.namespace, "name", who.name) // as controller-runtime does
 	result, err := w.seed.onPass(w, w.reconcilerOf(who)).Reconcile(log.IntoContext(w.t.Context(), logger), request)
 	if w.wire.isDead() {
 		w.restart()

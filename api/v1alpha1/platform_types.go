@@ -201,6 +201,11 @@ type SfsPlatformStatus struct {
 	// +optional
 	LastDriftCheckTime *metav1.Time `json:"lastDriftCheckTime,omitempty"`
 
+	// orphans are the clients at SFS that an SfsClient of this platform would get back and that have none, as of
+	// lastDriftCheckTime. Absent before the first check.
+	// +optional
+	Orphans *OrphanStatus `json:"orphans,omitempty"`
+
 	// credentialsRevision is the resourceVersion of the credentials Secret that was last tried.
 	// +optional
 	CredentialsRevision string `json:"credentialsRevision,omitempty"`
@@ -219,6 +224,31 @@ type ClientCount struct {
 	// ready is how many of them are Ready.
 	// +required
 	Ready *int32 `json:"ready,omitempty"`
+}
+
+// OrphanStatus lists clients at SFS that nothing in the cluster stands for.
+type OrphanStatus struct {
+	// count of them.
+	// +required
+	Count *int32 `json:"count,omitempty"`
+
+	// clients are the first hundred of them by their customKeys.
+	// +optional
+	// +listType=map
+	// +listMapKey=clientKey
+	// +kubebuilder:validation:MaxItems=100
+	Clients []OrphanedClient `json:"clients,omitempty"`
+}
+
+// OrphanedClient is a client at SFS.
+type OrphanedClient struct {
+	// clientKey is the key that SFS gave it.
+	// +required
+	ClientKey string `json:"clientKey,omitempty"`
+
+	// customKey is <customKeyPrefix>/<namespace>/<name>: the SfsClient of that namespace and name gets the client back.
+	// +required
+	CustomKey string `json:"customKey,omitempty"`
 }
 
 // SfsPlatform is one SFS account: the credentials, and the namespaces that may have clients of it.

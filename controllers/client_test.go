@@ -535,6 +535,7 @@ func TestASuspendedClientIsLeftAsItIs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
+			w.checkDriftEvery(time.Hour)
 			c := w.newSfsClient("shop")
 			w.settle()
 			update(w, c, suspend)

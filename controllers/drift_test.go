@@ -25,6 +25,12 @@ func (w *world) somebodyElse(clientKey string, fields sendforsign.ClientFields) 
 	}
 }
 
+// checkDriftEvery sets how often the platform lists what is at SFS, which it does whatever becomes of its clients.
+func (w *world) checkDriftEvery(interval time.Duration) {
+	w.t.Helper()
+	update(w, w.sfsPlatform(), func(p *v1alpha1.SfsPlatform) { p.Spec.DriftCheckInterval = &metav1.Duration{Duration: interval} })
+}
+
 func called(fullName string) func(*v1alpha1.SfsClient) {
 	return func(c *v1alpha1.SfsClient) { c.Spec.FullName = fullName }
 }

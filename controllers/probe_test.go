@@ -212,6 +212,7 @@ func TestProbesAreSpreadAndARestartCostsNone(t *testing.T) {
 
 func TestASuspendedClientIsNotProbed(t *testing.T) {
 	w := newWorld(t)
+	w.checkDriftEvery(time.Hour)
 	c := w.newSfsClient("shop", probed)
 	w.settle()
 	update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Suspend = true })

@@ -52,7 +52,7 @@ func letters(n int) string { return strings.Repeat("a", n) }
 func casesOf(t *testing.T, kind string) map[string]validationCase {
 	t.Helper()
 	groups := map[string][]map[string]validationCase{
-		platformKind: {platformCases, adoptionCases},
+		platformKind: {platformCases, orphanCases(), adoptionCases},
 		clientKind: {
 			clientCases, personCases(), identityStatusCases(), pendingChangesCases(), formerSecretsCases(),
 			policyCases(), namingCases("clientKey", anotherClientMessage), clientPolicyCases(),

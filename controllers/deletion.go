@@ -12,6 +12,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -66,7 +67,7 @@ func (p *pass) release(ctx context.Context, duties ...duty) (ctrl.Result, error)
 		if !controllerutil.ContainsFinalizer(p.object, d.finalizer) {
 			continue
 		}
-		outcome, err := d.do(ctx)
+		outcome, err := p.fulfil(ctx, d)
 		if err != nil && p.now.Before(d.deadline) {
 			p.wakeIn(p.until(d.deadline))
 			failed = append(failed, unsettled(err))
@@ -91,6 +92,31 @@ func (p *pass) release(ctx context.Context, duties ...duty) (ctrl.Result, error)
 		return ctrl.Result{}, err
 	}
 	return p.result(), nil
+}
+
+// fulfilled are the duties that have been done for a resource as it is, by their finalizers, with what is to be told of them.
+type fulfilled struct {
+	uid        types.UID
+	generation int64
+	outcomes   map[string]happening
+}
+
+// fulfil does a duty once: that its finalizer could not be taken away yet, since the cache is behind, is no reason to ask
+// SFS again.
+func (p *pass) fulfil(ctx context.Context, d duty) (happening, error) {
+	known, _ := p.attempts.fulfilled.get(p.ref)
+	if known.uid != p.object.GetUID() || known.generation != p.object.GetGeneration() {
+		known = fulfilled{uid: p.object.GetUID(), generation: p.object.GetGeneration(), outcomes: map[string]happening{}}
+	}
+	if outcome, done := known.outcomes[d.finalizer]; done {
+		return outcome, nil
+	}
+	outcome, err := d.do(ctx)
+	if err == nil {
+		known.outcomes[d.finalizer] = outcome
+		p.attempts.fulfilled.put(p.ref, known)
+	}
+	return outcome, err
 }
 
 // connectToLeave returns the session of a platform by its name: whether the namespace may still use it does not matter for

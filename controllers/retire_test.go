@@ -154,3 +154,33 @@ func TestAResourceThatHasNoRightToAClientDoesNotRetireIt(t *testing.T) {
 		t.Error("the older one is gone")
 	}
 }
+
+func TestWhatIsDoneForADeletionIsDoneOnce(t *testing.T) {
+	w := newWorld(t)
+	c := w.newSfsClient("shop", retiring)
+	w.settle()
+	w.sim.ResetCalls()
+	w.sim.Inject(sfstest.Fault{Endpoint: "client", Action: "update", Status: 503, Times: 1})
+	w.delete(c)
+	w.watch()
+	// The finalizer of the token goes, of which the cache knows nothing: that of the retirement can not be taken away.
+	w.fallBehind(1000, 30*time.Second, clientKind)
+	w.run(time.Minute)
+	if !w.isGone(c) {
+		t.Fatal("the SfsClient is still there")
+	}
+	if revoked, retired := w.sim.CountCalls("token", "revoke"), w.sim.CountCalls("client", "update"); revoked != 1 || retired != 2 {
+		t.Errorf("the token was revoked %d times, and the customKey changed %d times, of which one failed; want 1 and 2", revoked, retired)
+	}
+	w.collectGarbage()
+	// The next one of the name is another one.
+	next := w.newSfsClient("shop", retiring)
+	w.settle()
+	w.wantReady(next)
+	w.sim.ResetCalls()
+	w.delete(next)
+	w.run(time.Minute)
+	if retired := w.sim.CountCalls("client", "update"); !w.isGone(next) || retired != 1 {
+		t.Errorf("the next client was retired %d times, want once", retired)
+	}
+}

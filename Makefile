@@ -124,6 +124,10 @@ manifests: $(CONTROLLER_GEN) ## Generate the CRDs and the RBAC role from the Go 
 chart: manifests ## Generate what the chart says of its values: the table of its README, and types of Kubernetes in its schema
 	$(GO) -C test/chart test -count=1 -run '^(TestTheReadmeHasAllValues|TestTheSchemaKnowsTheTypesOfKubernetes)$$' . -args -update
 
+.PHONY: docs
+docs: manifests ## Generate what the documentation says of fields, conditions, reasons and states
+	$(GO) run ./hack/docs
+
 .PHONY: fmt
 fmt: $(GOLANGCI_LINT) ## Format all Go code
 	$(GOLANGCI_LINT) fmt
@@ -218,7 +222,7 @@ FUZZ_FOR ?= 30s
 .PHONY: verify
 verify: ## Check that all generated files are committed, and that modules, format and code are clean
 	@$(MAKE) --no-print-directory generate
-	@$(MAKE) --no-print-directory manifests
+	@$(MAKE) --no-print-directory docs
 	@$(MAKE) --no-print-directory verify-clean
 	@$(MAKE) --no-print-directory verify-modules
 	@$(MAKE) --no-print-directory verify-kustomize

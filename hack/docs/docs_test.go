@@ -392,3 +392,31 @@ func TestNamedTestsAndTargetsExist(t *testing.T) {
 		}
 	}
 }
+
+var told = regexp.MustCompile(`(?:normal|warning)\("(\w+)"`)
+
+func TestEveryEventIsDocumented(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob(filepath.Join(root, "controllers", "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, seen := sections(read(t, "docs/sfsclient.md"))["Events"], 0
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range told.FindAllStringSubmatch(string(text), -1) {
+			if seen++; !strings.Contains(table, "`"+match[1]+"`") {
+				t.Errorf("docs/sfsclient.md does not tell of the event %s", match[1])
+			}
+		}
+	}
+	if seen < 10 {
+		t.Errorf("only %d events were found", seen)
+	}
+}

@@ -124,6 +124,10 @@ manifests: $(CONTROLLER_GEN) ## Generate the CRDs and the RBAC role from the Go 
 chart: manifests ## Generate what the chart says of its values: the table of its README, and types of Kubernetes in its schema
 	$(GO) -C test/chart test -count=1 -run '^(TestTheReadmeHasAllValues|TestTheSchemaKnowsTheTypesOfKubernetes)$$' . -args -update
 
+.PHONY: docs
+docs: manifests ## Generate what the documentation says of fields, conditions, reasons and states
+	$(GO) run ./hack/docs
+
 .PHONY: fmt
 fmt: $(GOLANGCI_LINT) ## Format all Go code
 	$(GOLANGCI_LINT) fmt
@@ -131,6 +135,7 @@ fmt: $(GOLANGCI_LINT) ## Format all Go code
 .PHONY: vet
 vet: ## Run go vet
 	$(GO) vet ./...
+	$(GO) -C hack/links vet ./...
 	$(GO) -C test/argocd vet ./...
 	$(GO) -C test/chart vet ./...
 	$(GO) -C test/health vet ./...
@@ -140,6 +145,7 @@ lint: $(GOLANGCI_LINT) $(ACTIONLINT) ## Lint all Go code, the API types for the 
 	$(ACTIONLINT) -shellcheck= -pyflakes=
 	$(GOLANGCI_LINT) run
 	$(GOLANGCI_LINT) run --config .golangci-kal.yml ./api/...
+	cd hack/links && $(GOLANGCI_LINT) run
 	cd test/argocd && $(GOLANGCI_LINT) run
 	cd test/chart && $(GOLANGCI_LINT) run
 	cd test/health && $(GOLANGCI_LINT) run
@@ -160,8 +166,12 @@ test: ## Run all tests with the race detector, on a real control plane
 	@assets="$$($(GO) run ./hack/controlplane)" || exit; \
 	KUBEBUILDER_ASSETS="$$assets" CGO_ENABLED=1 $(GO) test -race -timeout 15m -p 2 $(TESTFLAGS) $(PKG)
 ifeq ($(PKG),./...)
-	@$(MAKE) --no-print-directory test-health test-chart
+	@$(MAKE) --no-print-directory test-links test-health test-chart
 endif
+
+.PHONY: test-links
+test-links: ## Test what checks the links of the documentation (a part of test, in less than a second)
+	$(GO) -C hack/links test .
 
 .PHONY: test-health
 test-health: ## Test what Argo CD and kstatus make of the resources (a part of test, in less than a second)
@@ -216,10 +226,11 @@ campaign-fuzz: ## Run each fuzz target for FUZZ_FOR (30s)
 FUZZ_FOR ?= 30s
 
 .PHONY: verify
-verify: ## Check that all generated files are committed, and that modules, format and code are clean
+verify: ## Check that all generated files are committed, and that links, modules, format and code are clean
 	@$(MAKE) --no-print-directory generate
-	@$(MAKE) --no-print-directory manifests
+	@$(MAKE) --no-print-directory docs
 	@$(MAKE) --no-print-directory verify-clean
+	@$(MAKE) --no-print-directory verify-links
 	@$(MAKE) --no-print-directory verify-modules
 	@$(MAKE) --no-print-directory verify-kustomize
 	@$(MAKE) --no-print-directory vet
@@ -237,6 +248,11 @@ verify-clean:
 		printf 'verify: these files are not committed, or were out of date and have just been generated:\n%s\n' "$$dirty" >&2; \
 		git --no-pager diff --stat >&2; exit 1; \
 	fi
+
+# Between the pages, and to files and headings; other sites are not asked.
+.PHONY: verify-links
+verify-links:
+	@$(GO) -C hack/links run . -root '$(CURDIR)' $$(git ls-files '*.md')
 
 .PHONY: verify-modules
 verify-modules:

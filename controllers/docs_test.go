@@ -127,13 +127,17 @@ func checkForeign(api client.Client, object *unstructured.Unstructured, into any
 }
 
 func TestTheManifestsInTheDocumentationAreValid(t *testing.T) {
-	pages, err := filepath.Glob("../docs/*.md")
-	if err != nil {
-		t.Fatal(err)
+	var pages []string
+	for _, pattern := range []string{"../docs/*.md", "../docs/*/*.md", "../*.md", "../charts/*/*.md"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil || len(found) == 0 {
+			t.Fatalf("%s: there is no page, %v", pattern, err)
+		}
+		pages = append(pages, found...)
 	}
 	api := connect(t, func(wire http.RoundTripper) http.RoundTripper { return wire })
 	seen := 0
-	for _, page := range append(pages, "../README.md") {
+	for _, page := range pages {
 		for _, object := range documented(t, page) {
 			seen++
 			what := object.GetKind() + " " + object.GetName()

@@ -293,7 +293,9 @@ func (a *album) compare() {
 		file := filepath.Join(argoDirectory, s.kind, "testdata", s.name+".yaml")
 		wanted[file] = true
 		golden(a.t, file, picture.text)
-		list = append(list, map[string]string{"kind": s.kind, "state": s.name, "kstatus": s.kstatus, "health": s.health})
+		list = append(list, map[string]string{
+			"kind": s.kind, "state": s.name, "when": s.when, "kstatus": s.kstatus, "health": s.health,
+		})
 	}
 	text, err := json.MarshalIndent(list, "", "  ")
 	if err != nil {

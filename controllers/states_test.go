@@ -23,7 +23,7 @@ var writeGolden = flag.Bool("update", false, "write the golden files")
 // scripts of config/argocd and kstatus.
 type state struct {
 	kind, name string
-	// when is for the table in docs/gitops.md.
+	// when is for docs/gitops.md and the pages of the kinds.
 	when string
 	// kstatus is Current, InProgress, Failed or Terminating; health is Argo CD's.
 	kstatus, health string

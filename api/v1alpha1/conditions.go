@@ -38,50 +38,58 @@ const (
 	PublishedReason = "Published"
 	// IssuedReason (TokenValid): the Secret holds a living token, which is renewed in time. Nothing to do.
 	IssuedReason = "Issued"
-	// VerifiedReason (CredentialsValid): SFS gave a token for these credentials. Nothing to do.
+	// VerifiedReason (CredentialsValid, NextCredentialsValid): SFS gave a token for these credentials. Nothing to do.
 	VerifiedReason = "Verified"
 	// DisabledReason (TokenValid): spec.token.enabled is false. Nothing to do.
 	DisabledReason = "Disabled"
 	// DriftDetectedReason (Synced): SFS holds something else than the spec asks for, and is left so by managementPolicy
-	// Observe or driftPolicy Report. status.pendingChanges says what. Change it at SFS, the spec, or the policy.
+	// Observe or driftPolicy Report. status.pendingChanges says what. To end it, change SFS, the spec or the policy.
 	DriftDetectedReason = "DriftDetected"
-	// ProgressingReason: the work has begun. Wait; it goes on by itself.
+	// ProgressingReason: the work has begun, or a change of the spec waits for its turn, or another resource that has the
+	// same client is being deleted. Wait; it goes on by itself.
 	ProgressingReason = "Progressing"
 )
 
 // Reasons that clear up by themselves, or once another resource is put right.
 const (
 	// PlatformNotFoundReason: there is no SfsPlatform of that name. Create it, or correct spec.platformRef (which
-	// means to create the resource anew).
+	// means to create the resource anew). Tokens that were published stay until they expire.
 	PlatformNotFoundReason = "PlatformNotFound"
 	// ClientNotFoundReason: there is no SfsClient of that name in the namespace. Create it, or correct spec.clientRef.
 	ClientNotFoundReason = "ClientNotFound"
 	// ClientNotReadyReason: the SfsClient has no clientKey yet. Look at its conditions.
 	ClientNotReadyReason = "ClientNotReady"
-	// APIUnavailableReason: SFS cannot be reached or answers with a server error. Tried again by itself; if it lasts,
-	// look at the network of the operator and at the status of SFS.
+	// APIUnavailableReason: SFS cannot be reached, or answers with a server error or something unintelligible. Tried again
+	// by itself; if it lasts, look at the network of the operator, at spec.baseURL of the SfsPlatform, and at the status of
+	// SFS.
 	APIUnavailableReason = "APIUnavailable"
 	// ThrottledReason: SFS asked for a pause (429). Tried again after it; if it is frequent, lower
 	// spec.rateLimit of the SfsPlatform.
 	ThrottledReason = "Throttled"
-	// CreateOutcomeUnknownReason: the answer to a create was lost, and SFS does not show the object yet. It is looked
-	// up again, and made again only after a time in which the lost request must have ended.
+	// CreateOutcomeUnknownReason: the answer to a create was lost, and SFS does not show the object yet. Wait: it is looked
+	// up again, and made again only after 60 s, in which the lost request must have ended.
 	CreateOutcomeUnknownReason = "CreateOutcomeUnknown"
-	// SecretWriteFailedReason: the API server refuses the Secret (quota, admission, an immutable Secret). The log of the
-	// operator says why.
+	// SecretWriteFailedReason: the API server refuses the Secret, and the log of the operator says why. Forbidden: look at
+	// quotas and admission policies. Invalid: the type of the Secret demands other keys or values. An immutable Secret of
+	// somebody else has to be replaced. The Secret that was there stays.
 	SecretWriteFailedReason = "SecretWriteFailed"
 )
 
-// SuspendedReason: spec.suspend or the annotation sendforsign.com/paused stops all work. Take it away when the work is to
-// go on; until then nothing is repaired, and a token is not renewed.
-const SuspendedReason = "Suspended"
+// Reasons that somebody has asked for.
+const (
+	// SuspendedReason: spec.suspend or the annotation sendforsign.com/paused stops all work. Take it away when the work is
+	// to go on; until then nothing is repaired, and a token is not renewed. Ready keeps its status while the token can be
+	// counted on.
+	SuspendedReason = "Suspended"
+)
 
 // Reasons that need a person.
 const (
 	// CredentialsSecretNotFoundReason: the Secret named by spec.credentialsSecretRef is not in the namespace of the
 	// operator. Create it there.
 	CredentialsSecretNotFoundReason = "CredentialsSecretNotFound"
-	// CredentialsSecretMalformedReason: that Secret lacks the key apiKey or secret, or one is empty. Correct it.
+	// CredentialsSecretMalformedReason: that Secret lacks the key apiKey or secret, or one is empty or has a space or line
+	// break around it. Correct it.
 	CredentialsSecretMalformedReason = "CredentialsSecretMalformed"
 	// CredentialsInvalidReason: SFS refuses the API key and secret. Put the right pair in the credentials Secret;
 	// tokens that were published stay until they expire.
@@ -89,46 +97,52 @@ const (
 	// InvalidConfigurationReason: the SfsPlatform cannot be used as it is written. The message says which field.
 	InvalidConfigurationReason = "InvalidConfiguration"
 	// NamespaceNotAllowedReason: the SfsPlatform does not serve this namespace. Have its spec.allowedNamespaces
-	// changed, or move the resource.
+	// changed, or move the resource. Tokens that were published stay until they expire.
 	NamespaceNotAllowedReason = "NamespaceNotAllowed"
 	// RequestRefusedReason: SFS refuses what the spec asks for. Correct the field that the message names.
 	RequestRefusedReason = "RequestRefused"
 	// AccessDeniedReason: SFS accepts the credentials but not this request. Ask SFS what the account may do.
 	AccessDeniedReason = "AccessDenied"
-	// AmbiguousCustomKeyReason: SFS holds several objects with this customKey; the operator chooses none. Rename the
-	// customKey of all but the right one at SFS.
+	// AmbiguousCustomKeyReason: SFS holds several objects with this customKey; the operator chooses none. Change the
+	// customKey of all but the right one at SFS. The message names some of their keys.
 	AmbiguousCustomKeyReason = "AmbiguousCustomKey"
 	// RemoteMissingReason: SFS no longer knows the clientKey or userKey in status. A new one is not made, since it
 	// would have none of the contracts. Have it restored by SFS, or delete the resource and create it anew.
 	RemoteMissingReason = "RemoteMissing"
-	// DefaultUserUnknownReason: of an SfsClientUser, it cannot be told which user of the client is the default one. Set a
-	// customKey for it at SFS as the message says. Of an SfsClient (with SecretReady True), SFS refuses to list the users,
-	// so that the Secret does without the key of the default one: let the account list users, if that is needed.
+	// DefaultUserUnknownReason: of an SfsClientUser, it cannot be told which user of the client is the default one, or that
+	// one has another customKey. Set its customKey at SFS as the message says. Of an SfsClient (with SecretReady True), SFS
+	// refuses to list the users, so that the Secret does without the key of the default one: let the account list users, if
+	// that is needed.
 	DefaultUserUnknownReason = "DefaultUserUnknown"
 	// AdoptionNotAllowedReason: the SfsPlatform does not let this namespace name this customKey or clientKey. Have its
-	// spec.adoption changed; a key that begins with the customKeyPrefix of an SfsPlatform can never be named.
+	// spec.adoption changed; a key that begins with the customKeyPrefix of an SfsPlatform and a slash (of an SfsClientUser:
+	// with the customKey of its client and a slash) can never be named.
 	AdoptionNotAllowedReason = "AdoptionNotAllowed"
-	// ClientTakenReason: an older resource stands for the same client (or user) at SFS. Delete one of the two.
+	// ClientTakenReason: another resource, which the message names, has the same client (or user) at SFS, or is older and
+	// names it. Delete one of the two.
 	ClientTakenReason = "ClientTaken"
 	// NothingToAdoptReason: SFS has no client (or user) of the key that the resource names, and none may be created by
-	// adoptionPolicy Adopt, managementPolicy Observe or since it is named by its clientKey (userKey). Correct the key, or
-	// the policy.
+	// adoptionPolicy Adopt, managementPolicy Observe or since it is named by its clientKey (userKey). Correct the key (in a
+	// new resource) or the policy. It is looked for again after 30 s to 10 min.
 	NothingToAdoptReason = "NothingToAdopt"
 	// AlreadyExistsReason: SFS has a client (or user) of this customKey already, and adoptionPolicy is Create. Set
 	// adoptionPolicy AdoptOrCreate to take it.
 	AlreadyExistsReason = "AlreadyExists"
 	// ConflictingManagerReason: somebody else keeps undoing what the operator corrects at SFS, so it has stopped. Find out
-	// who (another cluster with the same customKeyPrefix?), then set sendforsign.com/reconcile-requested-at.
+	// who (another cluster with the same customKeyPrefix?), then set sendforsign.com/reconcile-requested-at. The token is
+	// renewed all the same.
 	ConflictingManagerReason = "ConflictingManager"
-	// TokenRejectedReason: SFS takes neither the published token nor a new one, although it gave both. Ask SFS why.
+	// TokenRejectedReason (TokenValid): SFS takes neither the published token nor the one before it, although it gave both.
+	// Ask SFS why. No more are minted for it, but at their usual times; it clears up by itself when SFS takes the token.
 	TokenRejectedReason = "TokenRejected"
-	// DeletingReason: the SfsPlatform is being deleted while resources still use it, which the message names.
+	// DeletingReason (Ready): the SfsPlatform is being deleted while SfsClients still use it, which the message names. Wait:
+	// it is gone after a minute at the latest. Delete them too, if their tokens are to be revoked.
 	DeletingReason = "Deleting"
 	// TemplateErrorReason (SecretReady): what the spec says of the content of a Secret can not be carried out; the message
 	// names the field, and in a template the line. The Secret stays as it is, and its token is renewed in its last form.
 	// Correct the field.
 	TemplateErrorReason = "TemplateError"
-	// SecretNotFoundReason (SecretReady): with creationPolicy Merge the Secret must be there. Create it.
+	// SecretNotFoundReason (SecretReady, TokenValid): with creationPolicy Merge the Secret must be there. Create it.
 	SecretNotFoundReason = "SecretNotFound"
 	// SecretConflictReason: a Secret of that name belongs to somebody else and is left alone. Rename or delete it,
 	// or choose another name in the spec.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 	"github.com/sendforsign/sfs-operator/sendforsign"
+	"github.com/sendforsign/sfs-operator/sendforsign/sfstest"
 )
 
 // orphans are what the status of the platform tells of them.
@@ -77,5 +78,20 @@ func TestManyOrphansAreCountedAndSomeNamed(t *testing.T) {
 	n, keys := w.orphans()
 	if n != 130 || len(keys) != mostOrphans || !strings.HasSuffix(keys[0], "/shop-000") || !slices.IsSorted(keys) {
 		t.Errorf("%d orphans of which %d are named: %q", n, len(keys), keys)
+	}
+}
+
+func TestOddListsHoldNoOddOrphans(t *testing.T) {
+	w := newWorld(t)
+	w.settle()
+	entry := func(clientKey, name string) string {
+		return fmt.Sprintf(`{"clientKey":%q,"customKey":"acme/%s/%s"}`, clientKey, w.namespace, name)
+	}
+	body := fmt.Sprintf(`{"clients":[%s,%s,%s,%s]}`, entry("twice", "twice"), entry("twice", "twice"),
+		entry(strings.Repeat("k", 129), "long"), entry("good", strings.Repeat("n", 254)))
+	w.sim.Inject(sfstest.Fault{Endpoint: "client", Action: "list", Status: 200, Body: body})
+	w.run(11 * time.Minute)
+	if n, keys := w.orphans(); n != 1 || len(keys) != 1 || !strings.HasSuffix(keys[0], "/twice") {
+		t.Errorf("%d orphans: %q", n, keys)
 	}
 }

@@ -39,6 +39,34 @@ func orphanCases() map[string]validationCase {
 			reason: "nobody could tell which SfsClient gets it back",
 			field:  list + "[0].customKey", mutate: some(map[string]any{"clientKey": "c-1"}), wantErrors: []string{requiredMessage},
 		},
+		"an orphan with an empty clientKey is refused in status": {
+			reason: "nobody could look at it at SFS",
+			field:  list + "[0].clientKey", mutate: some(map[string]any{"clientKey": "", "customKey": "acme/shop/main"}),
+			wantErrors: []string{"should be at least 1 chars long"},
+		},
+		"an orphan with a clientKey of 128 characters is accepted in status": {
+			reason: "as long as one that a spec may name",
+			field:  list + "[0].clientKey", mutate: some(map[string]any{"clientKey": letters(128), "customKey": "acme/shop/main"}),
+		},
+		"an orphan with a clientKey of more than 128 characters is refused in status": {
+			reason: "no spec could name it",
+			field:  list + "[0].clientKey", mutate: some(map[string]any{"clientKey": letters(129), "customKey": "acme/shop/main"}),
+			wantErrors: []string{"may not be more than 128 bytes"},
+		},
+		"an orphan with an empty customKey is refused in status": {
+			reason: "nobody could tell which SfsClient gets it back",
+			field:  list + "[0].customKey", mutate: some(map[string]any{"clientKey": "c-1", "customKey": ""}),
+			wantErrors: []string{"should be at least 1 chars long"},
+		},
+		"an orphan with a customKey of 381 characters is accepted in status": {
+			reason: "of the longest prefix, namespace and name",
+			field:  list + "[0].customKey", mutate: some(map[string]any{"clientKey": "c-1", "customKey": letters(381)}),
+		},
+		"an orphan with a customKey of more than 381 characters is refused in status": {
+			reason: "it is that of no SfsClient",
+			field:  list + "[0].customKey", mutate: some(map[string]any{"clientKey": "c-1", "customKey": letters(382)}),
+			wantErrors: []string{"may not be more than 381 bytes"},
+		},
 		"orphans without their count are refused in status": {
 			reason: "there may be more than are listed",
 			field:  "status.orphans.count", mutate: set("status.orphans", map[string]any{"clients": []any{orphan}}), wantErrors: []string{requiredMessage},

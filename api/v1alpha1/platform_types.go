@@ -244,10 +244,14 @@ type OrphanStatus struct {
 type OrphanedClient struct {
 	// clientKey is the key that SFS gave it.
 	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
 	ClientKey string `json:"clientKey,omitempty"`
 
 	// customKey is <customKeyPrefix>/<namespace>/<name>: the SfsClient of that namespace and name gets the client back.
 	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=381
 	CustomKey string `json:"customKey,omitempty"`
 }
 

@@ -86,7 +86,7 @@ func (o *doctorCommand) print(findings []doctor.Finding) error {
 			fmt.Fprint(o.Out, wrap(f.Do, "         "))
 		}
 	}
-	_, err := fmt.Fprintf(o.Out, "\n%d checked and well, %d warnings, %d problems, %d not known.\n",
+	_, err := fmt.Fprintf(o.Out, "\nok: %d, warning: %d, problem: %d, unknown: %d\n",
 		counts[doctor.OK], counts[doctor.Warning], counts[doctor.Problem], counts[doctor.Unknown])
 	if err == nil && counts[doctor.Problem] > 0 {
 		err = errFound

@@ -11,16 +11,16 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
-	"k8s.io/client-go/tools/clientcmd"
 )
+
+// defaultServer is asked where nothing says which.
+const defaultServer = "//localhost:8080/"
 
 // explain says what went wrong, and what to do where that is known.
 func explain(err error, program string) string {
 	var unreachable *net.OpError
 	do := ""
 	switch {
-	case clientcmd.IsEmptyConfig(err):
-		return "there is no cluster to ask: give --kubeconfig, or set KUBECONFIG"
 	case meta.IsNoMatchError(err):
 		do = "The operator is not installed in this cluster, or is of another version: " + program + " doctor says more."
 	case apierrors.IsForbidden(err):
@@ -29,6 +29,8 @@ func explain(err error, program string) string {
 		do = "Your credentials are not accepted, or have expired: log in to the cluster again."
 	case apierrors.IsNotFound(err):
 		do = program + " status -A lists what there is."
+	case errors.As(err, &unreachable) && strings.Contains(err.Error(), defaultServer):
+		do = "There is no kubeconfig that names a cluster: give --kubeconfig, or set KUBECONFIG."
 	case errors.As(err, &unreachable):
 		do = "Is this the right cluster (--context), and is it up?"
 	}

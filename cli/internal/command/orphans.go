@@ -69,7 +69,7 @@ func (o *orphansCommand) run(ctx context.Context) error {
 		}
 	}
 	if len(rows) == 0 {
-		o.note("there are no orphans that are known of")
+		o.note("no orphans are known of")
 		return nil
 	}
 	return table(o.Out, []string{"PLATFORM", "CUSTOMKEY", "CLIENTKEY", "GOES TO"}, rows)

@@ -9,8 +9,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/duration"
@@ -35,20 +35,35 @@ func relativeTo(t *metav1.Time, now time.Time) string {
 // none stands in tables where there is nothing.
 const none = "-"
 
-// table writes rows in columns. Empty cells are shown as such.
+// table writes rows in columns. Empty cells are shown as such, but for the last ones, which hold messages.
 func table(w io.Writer, header []string, rows [][]string) error {
-	columns := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, row := range append([][]string{header}, rows...) {
+	widths := make([]int, len(header))
+	all := [][]string{header}
+	for _, row := range rows {
 		cells := make([]string, len(row))
 		for i, cell := range row {
-			cells[i] = cmp.Or(strings.ReplaceAll(cell, "\n", " "), none)
+			cells[i] = strings.ReplaceAll(cell, "\n", " ")
+			if i < len(row)-1 {
+				cells[i] = cmp.Or(cells[i], none)
+			}
 		}
-		if last := len(cells) - 1; cells[last] == none {
-			cells[last] = "" // a message that there is none of
-		}
-		fmt.Fprintln(columns, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
+		all = append(all, cells)
 	}
-	return columns.Flush()
+	for _, row := range all {
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	for _, row := range all {
+		var line strings.Builder
+		for i, cell := range row {
+			line.WriteString(cell + strings.Repeat(" ", widths[i]+2-utf8.RuneCountInString(cell)))
+		}
+		if _, err := fmt.Fprintln(w, strings.TrimRight(line.String(), " ")); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // fields writes names and values below each other, without those that are empty.

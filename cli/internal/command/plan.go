@@ -59,13 +59,13 @@ func (o *planCommand) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	builder := manifests.NewBuilder(o.flags)
+	builder := manifests.NewBuilder(o.flags).Unstructured().ContinueOnError().NamespaceParam(namespace).DefaultNamespace().Flatten()
 	if len(o.files.Filenames) == 1 && o.files.Filenames[0] == "-" {
-		// The builder would read that of the process.
-		builder, o.files.Filenames = builder.Stream(o.In, "standard input"), nil
+		builder = builder.Stream(o.In, "standard input")
+	} else {
+		builder = builder.FilenameParam(enforced, &o.files)
 	}
-	infos, err := builder.Unstructured().ContinueOnError().NamespaceParam(namespace).DefaultNamespace().
-		FilenameParam(enforced, &o.files).Flatten().Do().Infos()
+	infos, err := builder.Do().Infos()
 	unreadable := lines(err)
 	var documents []*unstructured.Unstructured
 	for _, info := range infos {
@@ -108,7 +108,7 @@ func (o *planCommand) print(steps []plan.Step, unreadable []error) error {
 			fmt.Fprintf(o.Out, "    %s: %s -> %s\n", change.Field, orNone(change.From), orNone(change.To))
 		}
 		if step.Refusal != "" {
-			fmt.Fprint(o.Out, wrap("The API server refuses it: "+step.Refusal, "    "))
+			fmt.Fprint(o.Out, wrap("Refused: "+step.Refusal, "    "))
 		}
 		for _, effect := range step.Effects {
 			fmt.Fprint(o.Out, wrap(effect, "    "))
@@ -118,7 +118,7 @@ func (o *planCommand) print(steps []plan.Step, unreadable []error) error {
 		fmt.Fprint(o.Out, "! a document\n"+wrap(err.Error(), "    "))
 	}
 	refused := counts[plan.Refuse] + len(unreadable)
-	_, err := fmt.Fprintf(o.Out, "\n%d to create, %d to change, %d to leave as they are, %d refused, %d that would wait.\n",
+	_, err := fmt.Fprintf(o.Out, "\ncreate: %d, change: %d, leave: %d, refused: %d; would wait: %d\n",
 		counts[plan.Create], counts[plan.Update], counts[plan.Nothing], refused, stuck)
 	if err == nil && refused+stuck > 0 {
 		err = errFound

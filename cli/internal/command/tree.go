@@ -65,9 +65,12 @@ func (o *treeCommand) run(ctx context.Context, arg string) error {
 		return err
 	}
 	target := found[0]
-	workloads, failed := consumers.List(ctx, c, namespace)
-	for _, err := range failed {
-		o.note("%v", err)
+	workloads, refused, err := consumers.List(ctx, c, namespace)
+	if err != nil {
+		return err
+	}
+	if len(refused) > 0 {
+		o.note("you may not list %s, which might read the Secrets", strings.Join(refused, ", "))
 	}
 	top := o.platform(ctx, c, target.Spec.PlatformRef.Name)
 	self := top.add(fullName(target), says(target))
@@ -151,7 +154,7 @@ func readers(at *node, workloads []*consumers.Workload, secret string, owner *v1
 		}
 		text := strings.Join(ways, ", ")
 		if w.Pods > 0 {
-			text += fmt.Sprintf(", in %d Pod(s)", w.Pods)
+			text += fmt.Sprintf(" (Pods: %d)", w.Pods)
 		}
 		if owner != nil && len(consumers.Stale(w, owner)) > 0 {
 			text += "; it never sees a new token that way"

@@ -7,12 +7,12 @@ import (
 	"context"
 	"errors"
 	"reflect"
-	"strings"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
@@ -93,9 +93,9 @@ func TestPodsCountForWhatMadeThem(t *testing.T) {
 		pod("nightly-1-a", "Job", "nightly-1", spec),
 		pod("alone", "", "", spec), finished,
 	).Build()
-	all, failed := List(context.Background(), c, "team-a")
-	if len(failed) > 0 {
-		t.Fatal(failed)
+	all, refused, err := List(context.Background(), c, "team-a")
+	if err != nil || len(refused) > 0 {
+		t.Fatal(refused, err)
 	}
 	got := map[string]int{}
 	for _, w := range all {
@@ -112,17 +112,23 @@ func TestPodsCountForWhatMadeThem(t *testing.T) {
 
 func TestWhatMayNotBeListedIsTold(t *testing.T) {
 	t.Parallel()
+	var failure error
 	c := fake.NewClientBuilder().WithObjects(deployment("api", *podSpec(t, reads))).WithInterceptorFuncs(interceptor.Funcs{
 		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
 			if _, pods := list.(*corev1.PodList); pods {
-				return errors.New("not these")
+				return failure
 			}
 			return c.List(ctx, list, opts...)
 		},
 	}).Build()
-	all, failed := List(context.Background(), c, "")
-	if len(all) != 1 || len(failed) != 1 || !strings.Contains(failed[0].Error(), "not these") {
-		t.Errorf("found %d workloads, and the errors %v", len(all), failed)
+	failure = apierrors.NewForbidden(corev1.Resource("pods"), "", errors.New("not you"))
+	all, refused, err := List(context.Background(), c, "")
+	if len(all) != 1 || !reflect.DeepEqual(refused, []string{"pods"}) || err != nil {
+		t.Errorf("found %d workloads, refused %q, and the error %v", len(all), refused, err)
+	}
+	failure = errors.New("away")
+	if _, _, err := List(context.Background(), c, ""); !errors.Is(err, failure) {
+		t.Errorf("got the error %v, want %v", err, failure)
 	}
 }
 

@@ -6,12 +6,14 @@ package consumers
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -37,23 +39,24 @@ func (w *Workload) Of(secret string) []Use {
 	return uses
 }
 
-// List returns the workloads of a namespace (of all, if it is empty) that read Secrets. What can not be listed is left out,
-// and told in the errors.
-func List(ctx context.Context, c client.Reader, namespace string) ([]*Workload, []error) {
+// List returns the workloads of a namespace (of all, if it is empty) that read Secrets. Kinds that the user may not list are
+// left out, and returned as refused.
+func List(ctx context.Context, c client.Reader, namespace string) (all []*Workload, refused []string, err error) {
 	f := &finder{parents: map[types.UID]*metav1.ObjectMeta{}, found: map[key]*Workload{}}
-	var failed []error
 	for _, list := range []client.ObjectList{
 		// What makes others comes first, and Pods last.
 		&appsv1.DeploymentList{}, &appsv1.StatefulSetList{}, &appsv1.DaemonSetList{}, &batchv1.CronJobList{},
 		&appsv1.ReplicaSetList{}, &batchv1.JobList{}, &corev1.PodList{},
 	} {
-		if err := c.List(ctx, list, client.InNamespace(namespace)); err != nil {
-			failed = append(failed, fmt.Errorf("looking for workloads: %w", err))
-			continue
+		switch err := c.List(ctx, list, client.InNamespace(namespace)); {
+		case apierrors.IsForbidden(err):
+			refused = append(refused, resourceOf(err))
+		case err != nil:
+			return nil, nil, fmt.Errorf("looking for workloads: %w", err)
+		default:
+			f.addAll(list)
 		}
-		f.addAll(list)
 	}
-	var all []*Workload
 	for _, w := range f.found {
 		if len(w.Uses) > 0 {
 			all = append(all, w)
@@ -62,7 +65,16 @@ func List(ctx context.Context, c client.Reader, namespace string) ([]*Workload, 
 	slices.SortFunc(all, func(a, b *Workload) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
 	})
-	return all, failed
+	return all, refused, nil
+}
+
+// resourceOf is what the API server says that somebody may not list.
+func resourceOf(err error) string {
+	var status apierrors.APIStatus
+	if errors.As(err, &status) && status.Status().Details != nil {
+		return status.Status().Details.Kind
+	}
+	return err.Error()
 }
 
 type key struct{ kind, namespace, name string }

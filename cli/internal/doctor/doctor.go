@@ -6,7 +6,6 @@ package doctor
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -86,9 +85,11 @@ func (d *Doctor) failed(check string, err error) error {
 	if !apierrors.IsForbidden(err) {
 		return fmt.Errorf("checking the %s: %w", check, err)
 	}
-	d.found(Unknown, check, "Ask somebody who may, or have the right given to you.", "you may not look: %v", err)
+	d.found(Unknown, check, askForRight, "you may not look: %v", err)
 	return nil
 }
+
+const askForRight = "Ask somebody who may, or have the right given to you."
 
 // patience is how far the clocks may differ. The API server tells its time in whole seconds.
 const patience = 5 * time.Second
@@ -105,14 +106,15 @@ func (d *Doctor) checkServer(ctx context.Context) error {
 		return fmt.Errorf("asking the API server: %w", err)
 	}
 	_ = response.Body.Close()
-	between := before.Add(d.Clock.Since(before) / 2)
+	half := d.Clock.Since(before) / 2
 	date, err := http.ParseTime(response.Header.Get("Date"))
 	if err != nil {
 		d.found(Unknown, "clock", "", "the API server does not tell its time")
 		return nil
 	}
-	d.ahead = between.Sub(date.Add(500 * time.Millisecond)).Round(time.Second)
-	if d.ahead.Abs() > patience {
+	// It answered at some time in between, in the middle of a second at a guess.
+	d.ahead = before.Add(half).Sub(date.Add(500 * time.Millisecond)).Round(time.Second)
+	if d.ahead.Abs() > patience+half {
 		where := "ahead of"
 		if d.ahead < 0 {
 			where = "behind"
@@ -127,6 +129,3 @@ func (d *Doctor) checkServer(ctx context.Context) error {
 
 // now is the time in the cluster.
 func (d *Doctor) now() time.Time { return d.Clock.Now().Add(-d.ahead) }
-
-// errNoOperator is for checks that need one.
-var errNoOperator = errors.New("there is no operator to look at")

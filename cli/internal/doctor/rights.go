@@ -31,20 +31,38 @@ var ofCluster = []string{"namespaces", "sfsplatforms", "sfsplatforms/status", "t
 // right is one that the operator needs.
 type right struct{ group, resource, verb, namespace string }
 
-func (r right) String() string {
-	where := "in all namespaces"
-	switch {
-	case slices.Contains(ofCluster, r.resource):
-		where = "in the cluster"
-	case r.namespace != "":
-		where = "in the namespace " + r.namespace
+// list writes rights in few words: those on one thing together.
+func list(rights []right) string {
+	var things []string
+	verbs := map[string][]string{}
+	for _, r := range rights {
+		where := "in all namespaces"
+		switch {
+		case slices.Contains(ofCluster, r.resource):
+			where = "in the cluster"
+		case r.namespace != "":
+			where = "in the namespace " + r.namespace
+		}
+		resource, sub, _ := strings.Cut(r.resource, "/")
+		thing := strings.TrimSuffix(resource+"."+r.group, ".")
+		if sub != "" {
+			thing += "/" + sub
+		}
+		thing += " " + where
+		if verbs[thing] == nil {
+			things = append(things, thing)
+		}
+		verbs[thing] = append(verbs[thing], r.verb)
 	}
-	return fmt.Sprintf("%s %s %s", r.verb, strings.TrimSuffix(r.resource+"."+r.group, "."), where)
+	for i, thing := range things {
+		things[i] = strings.Join(verbs[thing], ", ") + " " + thing
+	}
+	return strings.Join(things, "; ")
 }
 
 // needed returns the rights for an operator of some namespaces, or of all if there are none.
 func needed(home string, watched []string) ([]right, error) {
-	var rights []right
+	rights := beside(home, watched)
 	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(role), 4096)
 	for {
 		var o struct {
@@ -72,6 +90,17 @@ func needed(home string, watched []string) ([]right, error) {
 	}
 }
 
+// beside are those that an operator of some namespaces needs in others, where the chart gives them apart: it reads credentials
+// at home, and tells of an SfsPlatform, which has no namespace, in events in default.
+func beside(home string, watched []string) []right {
+	if len(watched) == 0 {
+		return nil
+	}
+	credentials := rbacv1.PolicyRule{APIGroups: []string{""}, Verbs: []string{"get", "list", "watch"}}
+	events := rbacv1.PolicyRule{APIGroups: []string{"events.k8s.io"}, Verbs: []string{"create", "patch"}}
+	return append(expand(&credentials, "secrets", []string{home}), expand(&events, "events", []string{"default"})...)
+}
+
 func expand(rule *rbacv1.PolicyRule, resource string, namespaces []string) []right {
 	var rights []right
 	for _, namespace := range namespaces {
@@ -88,7 +117,7 @@ func expand(rule *rbacv1.PolicyRule, resource string, namespaces []string) []rig
 func (d *Doctor) checkRights(ctx context.Context) error {
 	const check = "rights"
 	if d.operator == nil {
-		d.found(Unknown, check, "", "%v", errNoOperator)
+		d.found(Unknown, check, "", "whose they are is not known")
 		return nil
 	}
 	account := cmp.Or(d.operator.Spec.Template.Spec.ServiceAccountName, "default")
@@ -96,7 +125,7 @@ func (d *Doctor) checkRights(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var lacking []string
+	var lacking []right
 	for _, r := range rights {
 		resource, sub, _ := strings.Cut(r.resource, "/")
 		review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
@@ -110,12 +139,12 @@ func (d *Doctor) checkRights(ctx context.Context) error {
 			return d.failed(check, err)
 		}
 		if !review.Status.Allowed {
-			lacking = append(lacking, r.String())
+			lacking = append(lacking, r)
 		}
 	}
 	if len(lacking) > 0 {
 		d.found(Problem, check, "Apply the roles of this version: config/rbac, or helm upgrade.",
-			"the service account %s/%s may not: %s", d.home(), account, strings.Join(lacking, "; "))
+			"the service account %s/%s may not: %s", d.home(), account, list(lacking))
 		return nil
 	}
 	d.found(OK, check, "", "the service account %s/%s has all %d rights that this version needs", d.home(), account, len(rights))

@@ -94,16 +94,17 @@ func (d *Doctor) checkConsumers(ctx context.Context) error {
 	if err != nil {
 		return d.failed(check, err)
 	}
-	workloads, failures := consumers.List(ctx, d.Client, namespace)
-	if namespace == "" && refused(failures) {
-		// What may be looked at only here is better than nothing.
+	workloads, unseen, err := consumers.List(ctx, d.Client, namespace)
+	if err == nil && namespace == "" && len(unseen) > 0 {
+		// What may be looked at in one namespace is better than nothing.
 		namespace = d.Namespace
-		workloads, failures = consumers.List(ctx, d.Client, namespace)
+		workloads, unseen, err = consumers.List(ctx, d.Client, namespace)
 	}
-	for _, failure := range failures {
-		if err := d.failed(check, failure); err != nil {
-			return err
-		}
+	if err != nil {
+		return d.failed(check, err)
+	}
+	if len(unseen) > 0 {
+		d.found(Unknown, check, askForRight, "you may not list %s", strings.Join(unseen, ", "))
 	}
 	stale := 0
 	for i := range clients.Items {
@@ -125,7 +126,7 @@ func (d *Doctor) checkConsumers(ctx context.Context) error {
 				"%s %s/%s reads the Secret %s by %s: it never sees a new token", w.Kind, w.Namespace, w.Name, c.TokenSecretName(), strings.Join(ways, ", "))
 		}
 	}
-	if stale == 0 && len(failures) == 0 {
+	if stale == 0 && len(unseen) == 0 {
 		where := "in the cluster"
 		if namespace != "" {
 			where = "in the namespace " + namespace
@@ -133,13 +134,4 @@ func (d *Doctor) checkConsumers(ctx context.Context) error {
 		d.found(OK, check, "", "no workload %s reads a token where it never sees a new one", where)
 	}
 	return nil
-}
-
-func refused(failures []error) bool {
-	for _, failure := range failures {
-		if !apierrors.IsForbidden(failure) {
-			return false
-		}
-	}
-	return len(failures) > 0
 }

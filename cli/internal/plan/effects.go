@@ -65,7 +65,9 @@ func convert(planned, live *unstructured.Unstructured, to, was any) error {
 	return nil
 }
 
-func (s *Step) say(format string, args ...any) { s.Effects = append(s.Effects, fmt.Sprintf(format, args...)) }
+func (s *Step) say(format string, args ...any) {
+	s.Effects = append(s.Effects, fmt.Sprintf(format, args...))
+}
 
 // stuck says what it would wait for.
 func (s *Step) stuck(reason, format string, args ...any) {

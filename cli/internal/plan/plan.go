@@ -82,6 +82,10 @@ func (p *Planner) Plan(ctx context.Context, documents []*unstructured.Unstructur
 // try applies a document without effect.
 func (p *Planner) try(ctx context.Context, document *unstructured.Unstructured) (Step, *unstructured.Unstructured, error) {
 	step := Step{Kind: document.GetKind(), Namespace: document.GetNamespace(), Name: document.GetName()}
+	if step.Name == "" {
+		step.Action, step.Refusal = Refuse, "it has no name, and what is applied needs one"
+		return step, nil, nil
+	}
 	live := &unstructured.Unstructured{}
 	live.SetGroupVersionKind(document.GroupVersionKind())
 	switch err := p.Client.Get(ctx, client.ObjectKeyFromObject(document), live); {

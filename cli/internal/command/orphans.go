@@ -9,11 +9,9 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"sigs.k8s.io/controller-runtime/pkg/client"
+	"k8s.io/utils/ptr"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
-	"github.com/sendforsign/sfs-operator/cli/internal/orphans"
 )
 
 type orphansCommand struct {
@@ -45,27 +43,30 @@ func (o *orphansCommand) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	platforms, err := o.platforms(ctx, c)
+	var platforms []resource
+	if o.platform != "" {
+		platforms, err = find(ctx, c, []string{platformKind}, "", o.platform)
+	} else {
+		platforms, err = list(ctx, c, platformKind, "")
+	}
 	if err != nil {
 		return err
 	}
 	var rows [][]string
-	for i := range platforms {
-		name := platforms[i].GetName()
-		status, err := orphans.Of(&platforms[i])
-		if err != nil {
-			return err
-		}
-		if status == nil {
-			o.note("the SfsPlatform %s does not tell yet: its clients at SFS have not been listed", name)
+	for _, r := range platforms {
+		platform := r.(*v1alpha1.SfsPlatform)
+		told := platform.Status.Orphans
+		if told == nil {
+			o.note("the SfsPlatform %s does not tell yet: its clients at SFS have not been listed", platform.Name)
 			continue
 		}
-		prefix, _, _ := unstructured.NestedString(platforms[i].Object, "spec", "customKeyPrefix")
-		for _, orphan := range status.Clients {
-			rows = append(rows, []string{name, orphan.CustomKey, orphan.ClientKey, ownerOf(orphan.CustomKey, prefix)})
+		for _, orphan := range told.Clients {
+			rows = append(rows, []string{
+				platform.Name, orphan.CustomKey, orphan.ClientKey, ownerOf(orphan.CustomKey, platform.Spec.CustomKeyPrefix),
+			})
 		}
-		if more := int(status.Count) - len(status.Clients); more > 0 {
-			o.note("the SfsPlatform %s has %d more, which its status does not list", name, more)
+		if more := int(ptr.Deref(told.Count, 0)) - len(told.Clients); more > 0 {
+			o.note("the SfsPlatform %s has %d more, which its status does not list", platform.Name, more)
 		}
 	}
 	if len(rows) == 0 {
@@ -75,28 +76,8 @@ func (o *orphansCommand) run(ctx context.Context) error {
 	return table(o.Out, []string{"PLATFORM", "CUSTOMKEY", "CLIENTKEY", "GOES TO"}, rows)
 }
 
-func (o *orphansCommand) platforms(ctx context.Context, c client.Reader) ([]unstructured.Unstructured, error) {
-	if o.platform != "" {
-		one := &unstructured.Unstructured{}
-		one.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind(platformKind))
-		if err := c.Get(ctx, client.ObjectKey{Name: o.platform}, one); err != nil {
-			return nil, doing("reading the SfsPlatform "+o.platform, err)
-		}
-		return []unstructured.Unstructured{*one}, nil
-	}
-	all := &unstructured.UnstructuredList{}
-	all.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind(platformKind + "List"))
-	if err := c.List(ctx, all); err != nil {
-		return nil, doing("listing SfsPlatforms", err)
-	}
-	return all.Items, nil
-}
-
 // ownerOf is the SfsClient that gets a client back.
 func ownerOf(customKey, prefix string) string {
-	namespace, name, found := strings.Cut(strings.TrimPrefix(customKey, prefix+"/"), "/")
-	if !found || strings.Contains(name, "/") {
-		return none
-	}
+	namespace, name, _ := strings.Cut(strings.TrimPrefix(customKey, prefix+"/"), "/")
 	return fmt.Sprintf("SfsClient %s in %s", name, namespace)
 }

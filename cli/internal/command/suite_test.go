@@ -15,10 +15,10 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -38,6 +38,8 @@ var cluster struct {
 	sim   *sfstest.Server
 	// now is when everything is about a quarter of an hour old, and the tokens expire in another.
 	now time.Time
+	// cafe is the clientKey of an SfsClient that is no longer there.
+	cafe string
 }
 
 func TestMain(m *testing.M) {
@@ -116,10 +118,10 @@ func setTheStage(ctx context.Context, operator *localcluster.Operator) error {
 	if err := p.Apply(ctx, objects); err != nil {
 		return err
 	}
-	if err := tellOrphans(ctx); err != nil {
+	if err := operator.Await(ctx, 2*time.Minute, "the operator to have looked at all", settled); err != nil {
 		return err
 	}
-	if err := operator.Await(ctx, 2*time.Minute, "the operator to have looked at all", settled); err != nil {
+	if err := leaveOrphans(ctx, operator); err != nil {
 		return err
 	}
 	shop := &v1alpha1.SfsClient{}
@@ -130,33 +132,54 @@ func setTheStage(ctx context.Context, operator *localcluster.Operator) error {
 	return nil
 }
 
-// tellOrphans has the SfsPlatforms tell of clients without an SfsClient: one of them of all, one of the first of many, and one
-// not yet. The definition is given the field where it lacks it.
-func tellOrphans(ctx context.Context) error {
-	definition := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: "sfsplatforms.sendforsign.com"}}
-	definition.SetGroupVersionKind(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"})
-	field := `[{"op":"add","path":"/spec/versions/0/schema/openAPIV3Schema/properties/status/properties/orphans",
-		"value":{"type":"object","x-kubernetes-preserve-unknown-fields":true}}]`
-	if err := cluster.plane.Client.Patch(ctx, definition, client.RawPatch(types.JSONPatchType, []byte(field))); err != nil {
+// leaveOrphans deletes an SfsClient, whose client stays at SFS, and has the operator list what is there. Of an SfsPlatform
+// whose credentials are no good there is what the operator might have written earlier: that there are many.
+func leaveOrphans(ctx context.Context, operator *localcluster.Operator) error {
+	c := cluster.plane.Client
+	cafe := &v1alpha1.SfsClient{ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: "cafe"}}
+	key := client.ObjectKeyFromObject(cafe)
+	if err := c.Create(ctx, cafe); err != nil {
 		return err
 	}
-	for name, count := range map[string]int{"default": 1, "sandbox": 120} {
-		p := &unstructured.Unstructured{}
-		p.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind(platformKind))
-		p.SetName(name)
-		status := fmt.Sprintf(`{"status":{"orphans":{"count":%d,"clients":[{"customKey":"acme-%s/team-a/cafe","clientKey":%q}]}}}`,
-			count, map[string]string{"default": "prod", "sandbox": "sandbox"}[name], "90b1c6de-2f7a-4c58-8e1d-5a04f3d7b692")
-		// The definition may not have come into effect yet: then it is left out.
-		for {
-			if err := cluster.plane.Client.Status().Patch(ctx, p, client.RawPatch(types.MergePatchType, []byte(status))); err != nil {
-				return err
-			}
-			if _, there, _ := unstructured.NestedMap(p.Object, "status", "orphans"); there {
-				break
-			}
+	if err := operator.Await(ctx, time.Minute, "a client", func(ctx context.Context) bool {
+		return c.Get(ctx, key, cafe) == nil && judge(cafe).ready
+	}); err != nil {
+		return err
+	}
+	cluster.cafe = cafe.Status.ClientKey
+	if err := c.Delete(ctx, cafe); err != nil {
+		return err
+	}
+	if err := operator.Await(ctx, 2*time.Minute, "the end of a client", func(ctx context.Context) bool {
+		return apierrors.IsNotFound(c.Get(ctx, key, cafe))
+	}); err != nil {
+		return err
+	}
+	many := fmt.Sprintf(`{"status":{"orphans":{"count":120,"clients":[{"customKey":"acme-sandbox/team-a/cafe","clientKey":%q}]}}}`, cafeKey)
+	for _, patch := range []struct {
+		platform, status string
+		annotations      map[string]string
+	}{
+		{platform: "sandbox", status: many},
+		{
+			platform: "default", status: `{"status":{"lastDriftCheckTime":"2020-01-01T00:00:00Z"}}`,
+			annotations: map[string]string{v1alpha1.ReconcileRequestedAtAnnotation: "now"},
+		},
+	} {
+		p := &v1alpha1.SfsPlatform{ObjectMeta: metav1.ObjectMeta{Name: patch.platform}}
+		if err := c.Status().Patch(ctx, p, client.RawPatch(types.MergePatchType, []byte(patch.status))); err != nil {
+			return err
+		}
+		before := p.DeepCopy()
+		p.Annotations = patch.annotations
+		if err := c.Patch(ctx, p, client.MergeFrom(before)); err != nil {
+			return err
 		}
 	}
-	return nil
+	return operator.Await(ctx, time.Minute, "the orphans", func(ctx context.Context) bool {
+		p := &v1alpha1.SfsPlatform{}
+		return c.Get(ctx, client.ObjectKey{Name: "default"}, p) == nil && p.Status.Orphans != nil
+	})
 }
 
 // reach has an SfsPlatform use the simulator.

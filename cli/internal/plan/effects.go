@@ -16,9 +16,9 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/utils/ptr"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
-	"github.com/sendforsign/sfs-operator/cli/internal/orphans"
 )
 
 // atSFS are the fields of a spec that SFS holds.
@@ -109,7 +109,7 @@ func (p *Planner) newClient(ctx context.Context, c *v1alpha1.SfsClient, step *St
 		step.stuck(v1alpha1.PlatformNotFoundReason, "There is no SfsPlatform %s", name)
 	}
 	platform := &v1alpha1.SfsPlatform{}
-	var known *orphans.Status
+	var known *v1alpha1.OrphanStatus
 	if found != nil {
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(found.Object, platform); err != nil {
 			return fmt.Errorf("reading the SfsPlatform %s: %w", name, err)
@@ -117,9 +117,7 @@ func (p *Planner) newClient(ctx context.Context, c *v1alpha1.SfsClient, step *St
 		if err := p.checkPlatform(ctx, platform, c.Namespace, step); err != nil {
 			return err
 		}
-		if known, err = orphans.Of(found); err != nil {
-			return err
-		}
+		known = platform.Status.Orphans
 	}
 	if c.IsSuspended() {
 		step.say("It is suspended: nothing is done until it goes on.")
@@ -137,7 +135,7 @@ func (p *Planner) newClient(ctx context.Context, c *v1alpha1.SfsClient, step *St
 }
 
 // derived is about a client whose key is made of the prefix, the namespace and the name.
-func (s *Step) derived(c *v1alpha1.SfsClient, customKey string, known *orphans.Status) {
+func (s *Step) derived(c *v1alpha1.SfsClient, customKey string, known *v1alpha1.OrphanStatus) {
 	if known != nil {
 		for _, orphan := range known.Clients {
 			if orphan.CustomKey == customKey {
@@ -146,7 +144,7 @@ func (s *Step) derived(c *v1alpha1.SfsClient, customKey string, known *orphans.S
 			}
 		}
 	}
-	if known == nil || int(known.Count) > len(known.Clients) {
+	if known == nil || int(ptr.Deref(known.Count, 0)) > len(known.Clients) {
 		s.say("The SfsPlatform does not tell whether SFS has a client with the customKey %s: if it has, it would %s; else it would %s.",
 			customKey, ifThere(c), ifNot(c))
 		return

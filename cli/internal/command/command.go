@@ -42,7 +42,7 @@ type Environment struct {
 var errFound = errors.New("something is not as it should be")
 
 // Run runs the tool with the name that it was started by, and returns its exit code.
-func Run(ctx context.Context, env Environment, args []string) int { //nolint:gocritic // once
+func Run(ctx context.Context, env Environment, args []string) int {
 	program, args := calledAs(args)
 	root := newRoot(env, program)
 	root.SetArgs(args)
@@ -87,7 +87,7 @@ const about = `Look after the tenants that the sfs-operator keeps at Sendforsign
 It reads the resources of the operator, and what the operator says of them. Only renew and revoke write, and only an
 annotation. It never speaks to SFS.`
 
-func newRoot(env Environment, program string) *cobra.Command { //nolint:gocritic // once
+func newRoot(env Environment, program string) *cobra.Command {
 	s := &session{Environment: env, program: program, flags: genericclioptions.NewConfigFlags(true)}
 	s.flags.WrapConfigFn = func(config *rest.Config) *rest.Config {
 		config.UserAgent = "kubectl-sendforsign/" + version.Version

@@ -5,6 +5,9 @@ package command
 
 import (
 	"encoding/base64"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -201,4 +204,34 @@ func TestWhatGoesWrongIsExplained(t *testing.T) {
 	tr.run("stats")
 	tr.run("status --wat")
 	tr.matches("errors")
+}
+
+// What docs/cli.md shows was seen.
+func TestTheDocumentationShowsWhatIsSeen(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("testdata", "transcripts", "*.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var seen strings.Builder
+	for _, file := range files {
+		seen.WriteString("\n" + readText(t, file) + "\n")
+	}
+	blocks := regexp.MustCompile("(?s)```console\n(.*?)```\n").FindAllStringSubmatch(readText(t, filepath.Join(repository, "docs", "cli.md")), -1)
+	if len(blocks) < 10 {
+		t.Fatalf("there are only %d blocks", len(blocks))
+	}
+	for _, block := range blocks {
+		if !strings.Contains(seen.String(), "\n"+block[1]+"\n") {
+			t.Errorf("no transcript has\n%s", block[1])
+		}
+	}
+}
+
+func readText(t *testing.T, path string) string {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
 }

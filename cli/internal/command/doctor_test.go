@@ -37,7 +37,7 @@ func TestDoctor(t *testing.T) {
 	tr.clock = clock.RealClock{}
 	tr.run("doctor")
 	installed := deployOperator(t, localcluster.OperatorNamespace, 1, nil)
-	tr.run("doctor -n team-b")
+	tr.run("doctor")
 	tr.run("doctor --as=tenant -n team-a")
 	tr.clock = shifted{by: 10 * time.Minute}
 	tr.run("doctor")

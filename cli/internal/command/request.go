@@ -199,23 +199,22 @@ func (o *renewCommand) await(ctx context.Context, c client.WithWatch, target *v1
 func watchUntil(
 	ctx context.Context, c client.WithWatch, target *v1alpha1.SfsClient, done func(*v1alpha1.SfsClient) bool,
 ) (bool, error) {
-	for ctx.Err() == nil {
+	for {
 		// Without a resourceVersion it begins with what there is.
 		events, err := c.Watch(ctx, &v1alpha1.SfsClientList{}, client.InNamespace(target.Namespace),
 			client.MatchingFields{"metadata.name": target.Name})
-		if err != nil && ctx.Err() == nil {
-			return false, err
+		if ctx.Err() != nil {
+			return false, nil //nolint:nilerr // the time is over, which is no failure of the watch
 		}
 		if err != nil {
-			break
+			return false, err
 		}
 		found, err := next(events, target, done)
 		events.Stop()
-		if found || err != nil {
+		if found || err != nil || ctx.Err() != nil {
 			return found, err
 		}
 	}
-	return false, nil
 }
 
 // next follows one watch, which the API server ends now and then.

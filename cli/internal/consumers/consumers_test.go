@@ -141,7 +141,7 @@ func podSpec(t *testing.T, text string) *corev1.PodSpec {
 	return spec
 }
 
-func deployment(name string, spec corev1.PodSpec) *appsv1.Deployment { //nolint:gocritic // a copy each
+func deployment(name string, spec corev1.PodSpec) *appsv1.Deployment {
 	return &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: name, UID: types.UID("Deployment/" + name)},
 		Spec:       appsv1.DeploymentSpec{Template: corev1.PodTemplateSpec{Spec: spec}},
@@ -154,7 +154,7 @@ func replicaSet(name, kind, owner string) *appsv1.ReplicaSet {
 	}}
 }
 
-func pod(name, kind, owner string, spec corev1.PodSpec) *corev1.Pod { //nolint:gocritic // a copy each
+func pod(name, kind, owner string, spec corev1.PodSpec) *corev1.Pod {
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: name, OwnerReferences: ownedBy(kind, owner)}, Spec: spec,
 	}

@@ -108,7 +108,7 @@ func (p *Planner) try(ctx context.Context, document *unstructured.Unstructured) 
 		return step, nil, nil
 	case err != nil:
 		step.Action, step.Refusal = Refuse, err.Error()
-		return step, live, nil
+		return step, live, nil //nolint:nilerr // a refusal is what was asked about
 	}
 	p.tried[idOf(document)] = planned
 	if live == nil {

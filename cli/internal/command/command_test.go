@@ -5,6 +5,9 @@ package command
 
 import (
 	"encoding/base64"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -204,6 +207,34 @@ func TestWhatGoesWrongIsExplained(t *testing.T) {
 	tr.run("stats")
 	tr.run("status --wat")
 	tr.matches("errors")
+}
+
+// All tests above rely on it.
+func TestTheGuardKnowsWhatMayBeWritten(t *testing.T) {
+	const merge, path = "application/merge-patch+json", "/apis/sendforsign.com/v1alpha1/namespaces/a/sfsclients/b"
+	for name, c := range map[string]struct {
+		method, path, contentType, body string
+		allowed                         bool
+	}{
+		"a read":             {http.MethodGet, path, "", "", true},
+		"an annotation":      {http.MethodPatch, path, merge, `{"metadata":{"annotations":{"sendforsign.com/renew-requested-at":"x"}}}`, true},
+		"another annotation": {http.MethodPatch, path, merge, `{"metadata":{"annotations":{"sendforsign.com/paused":"true"}}}`, false},
+		"a label":            {http.MethodPatch, path, merge, `{"metadata":{"labels":{"a":"b"}}}`, false},
+		"a spec":             {http.MethodPatch, path, merge, `{"spec":{"suspend":true}}`, false},
+		"an apply":           {http.MethodPatch, path, "application/apply-patch+yaml", `{}`, false},
+		"a trial":            {http.MethodPatch, path + "?dryRun=All", "application/apply-patch+yaml", `{}`, true},
+		"a question":         {http.MethodPost, "/apis/authorization.k8s.io/v1/subjectaccessreviews", "", `{}`, true},
+		"a creation":         {http.MethodPost, path, "", `{}`, false},
+		"an update":          {http.MethodPut, path, "", `{}`, false},
+		"a deletion":         {http.MethodDelete, path, "", "", false},
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), c.method, path, strings.NewReader(c.body))
+		r.URL, _ = url.Parse("https://example.com" + c.path)
+		r.Header.Set("Content-Type", c.contentType)
+		if why := (&guard{}).judge(r); (why == "") != c.allowed {
+			t.Errorf("%s: it says %q", name, why)
+		}
+	}
 }
 
 // What docs/cli.md shows was seen.

@@ -201,7 +201,7 @@ test-cli: ## Test the plugin of kubectl (a part of test; without the race detect
 	KUBEBUILDER_ASSETS="$$assets" CGO_ENABLED=0 $(GO) -C cli test -timeout 15m $(TESTFLAGS) ./...
 
 .PHONY: transcripts
-transcripts: ## Write what the plugin shows (after a change that is meant)
+transcripts: ## Write what the plugin shows, there and in docs/cli.md (after a change that is meant)
 	@assets="$$($(GO) run ./hack/controlplane)" || exit; \
 	KUBEBUILDER_ASSETS="$$assets" CGO_ENABLED=0 $(GO) -C cli test -count=1 ./internal/command -update
 

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -237,23 +238,38 @@ func TestTheGuardKnowsWhatMayBeWritten(t *testing.T) {
 	}
 }
 
-// What docs/cli.md shows was seen.
+// What docs/cli.md shows was seen. With -update it is shown anew, where there is one transcript that begins with its command.
 func TestTheDocumentationShowsWhatIsSeen(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("testdata", "transcripts", "*.txt"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var seen strings.Builder
+	seen := map[string][]string{} // by the command
 	for _, file := range files {
-		seen.WriteString("\n" + readText(t, file) + "\n")
+		for part := range strings.SplitSeq("\n\n"+strings.TrimRight(readText(t, file), "\n"), "\n\n$ ") {
+			command, _, _ := strings.Cut(part, "\n")
+			seen["$ "+command] = append(seen["$ "+command], "$ "+part+"\n")
+		}
 	}
-	blocks := regexp.MustCompile("(?s)```console\n(.*?)```\n").FindAllStringSubmatch(readText(t, filepath.Join(repository, "docs", "cli.md")), -1)
+	path := filepath.Join(repository, "docs", "cli.md")
+	text := readText(t, path)
+	blocks := regexp.MustCompile("(?s)```console\n(.*?)```\n").FindAllStringSubmatch(text, -1)
 	if len(blocks) < 10 {
 		t.Fatalf("there are only %d blocks", len(blocks))
 	}
 	for _, block := range blocks {
-		if !strings.Contains(seen.String(), "\n"+block[1]+"\n") {
+		command, _, _ := strings.Cut(block[1], "\n")
+		switch now := seen[command]; {
+		case slices.Contains(now, block[1]):
+		case *update && len(now) == 1:
+			text = strings.ReplaceAll(text, block[1], now[0])
+		default:
 			t.Errorf("no transcript has\n%s", block[1])
+		}
+	}
+	if *update {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

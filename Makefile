@@ -40,6 +40,10 @@ help: ## Show this list
 build: ## Build bin/sfs-operator
 	@GO=$(GO) VERSION=$(VERSION) hack/build bin/sfs-operator
 
+.PHONY: cli
+cli: ## Build bin/kubectl-sendforsign, the plugin of kubectl
+	@GO=$(GO) VERSION=$(VERSION) hack/build bin/kubectl-sendforsign cli
+
 # For one platform it stays on this machine, for several (which takes buildx) it goes to IMAGE_OUTPUT: into a file, or
 # with type=registry to where IMAGE says. Modules come from where GOPROXY and GOSUMDB of the environment say, if they do.
 .PHONY: image
@@ -72,12 +76,17 @@ dist: manifests $(KUSTOMIZE) $(HELM) ## Write dist/install.yaml, for IMAGE, and 
 	$(HELM) package $(CHART) --version $(CHART_VERSION) --app-version $(VERSION) --destination dist
 
 .PHONY: sbom
-sbom: $(CYCLONEDX_GOMOD) ## Write the binaries for linux and an SBOM (CycloneDX) of each into dist
+sbom: $(CYCLONEDX_GOMOD) ## Write the binaries, of the plugin for each system, and an SBOM (CycloneDX) of each into dist
 	@mkdir -p dist
-	@for arch in amd64 arm64; do \
-		binary=dist/sfs-operator-linux-$$arch; \
-		GO=$(GO) VERSION=$(VERSION) GOOS=linux GOARCH=$$arch hack/build $$binary && \
-		$(CYCLONEDX_GOMOD) bin -json -std -noserial -notimestamp -version $(VERSION) -output $$binary.cdx.json $$binary || exit; \
+	@build() { \
+		GO=$(GO) VERSION=$(VERSION) GOOS=$$3 GOARCH=$$4 hack/build $$1 $$2 && \
+		$(CYCLONEDX_GOMOD) bin -json -std -noserial -notimestamp -version $(VERSION) -output $$1.cdx.json $$1; \
+	}; \
+	for arch in amd64 arm64; do \
+		build dist/sfs-operator-linux-$$arch . linux $$arch && \
+		build dist/kubectl-sendforsign-linux-$$arch cli linux $$arch && \
+		build dist/kubectl-sendforsign-darwin-$$arch cli darwin $$arch && \
+		build dist/kubectl-sendforsign-windows-$$arch.exe cli windows $$arch || exit; \
 	done
 	$(GO) run ./hack/release check dist
 
@@ -109,16 +118,18 @@ clean: ## Remove all that was built here (the control plane stays in the user's 
 ##@ Develop
 
 .PHONY: generate
-generate: $(CONTROLLER_GEN) ## Generate the DeepCopy methods of the API types
+generate: $(CONTROLLER_GEN) ## Generate the DeepCopy methods of the API types, and what the plugin says of their reasons
 	$(CONTROLLER_GEN) object:headerFile=hack/boilerplate.go.txt paths=./api/...
+	$(GO) run ./hack/advice cli/internal/advice/zz_generated.advice.go
 
 .PHONY: manifests
-manifests: $(CONTROLLER_GEN) ## Generate the CRDs and the RBAC role from the Go code, and copy what the chart shares
+manifests: $(CONTROLLER_GEN) ## Generate the CRDs and the RBAC role from the Go code, and copy what the chart and the plugin share
 	$(CONTROLLER_GEN) crd paths=./api/... output:crd:artifacts:config=config/crd/bases
 	$(CONTROLLER_GEN) rbac:roleName=sfs-operator paths=./controllers/... output:rbac:artifacts:config=config/rbac
 	@rm -rf $(CHART)/files && mkdir -p $(CHART)/files/crd
 	cp config/crd/bases/*.yaml $(CHART)/files/crd
 	cp config/rbac/*role.yaml config/rbac/*roles.yaml $(CHART)/files
+	cp config/rbac/role.yaml cli/internal/doctor
 
 .PHONY: chart
 chart: manifests ## Generate what the chart says of its values: the table of its README, and types of Kubernetes in its schema
@@ -135,6 +146,7 @@ fmt: $(GOLANGCI_LINT) ## Format all Go code
 .PHONY: vet
 vet: ## Run go vet
 	$(GO) vet ./...
+	$(GO) -C cli vet ./...
 	$(GO) -C hack/links vet ./...
 	$(GO) -C test/argocd vet ./...
 	$(GO) -C test/chart vet ./...
@@ -145,6 +157,7 @@ lint: $(GOLANGCI_LINT) $(ACTIONLINT) ## Lint all Go code, the API types for the 
 	$(ACTIONLINT) -shellcheck= -pyflakes=
 	$(GOLANGCI_LINT) run
 	$(GOLANGCI_LINT) run --config .golangci-kal.yml ./api/...
+	cd cli && $(GOLANGCI_LINT) run
 	cd hack/links && $(GOLANGCI_LINT) run
 	cd test/argocd && $(GOLANGCI_LINT) run
 	cd test/chart && $(GOLANGCI_LINT) run
@@ -166,7 +179,7 @@ test: ## Run all tests with the race detector, on a real control plane
 	@assets="$$($(GO) run ./hack/controlplane)" || exit; \
 	KUBEBUILDER_ASSETS="$$assets" CGO_ENABLED=1 $(GO) test -race -timeout 15m -p 2 $(TESTFLAGS) $(PKG)
 ifeq ($(PKG),./...)
-	@$(MAKE) --no-print-directory test-links test-health test-chart
+	@$(MAKE) --no-print-directory test-links test-health test-chart test-cli
 endif
 
 .PHONY: test-links
@@ -181,6 +194,16 @@ test-health: ## Test what Argo CD and kstatus make of the resources (a part of t
 test-chart: ## Test the Helm chart (a part of test; without the race detector: all that runs at once there is tested above)
 	@assets="$$($(GO) run ./hack/controlplane)" || exit; \
 	KUBEBUILDER_ASSETS="$$assets" CGO_ENABLED=0 $(GO) -C test/chart test -timeout 15m $(TESTFLAGS) ./...
+
+.PHONY: test-cli
+test-cli: ## Test the plugin of kubectl (a part of test; without the race detector: it does one thing after the other)
+	@assets="$$($(GO) run ./hack/controlplane)" || exit; \
+	KUBEBUILDER_ASSETS="$$assets" CGO_ENABLED=0 $(GO) -C cli test -timeout 15m $(TESTFLAGS) ./...
+
+.PHONY: transcripts
+transcripts: ## Write what the plugin shows, there and in docs/cli.md (after a change that is meant)
+	@assets="$$($(GO) run ./hack/controlplane)" || exit; \
+	KUBEBUILDER_ASSETS="$$assets" CGO_ENABLED=0 $(GO) -C cli test -count=1 ./internal/command -update
 
 # Who starts it waits for long, and sees on the way what each test has to say. They run all at once, and mostly wait.
 .PHONY: test-argocd
@@ -262,6 +285,7 @@ verify-modules:
 	done
 	@# Of what ships: that the files in the module cache are still those of the checksums.
 	$(GO) mod verify
+	$(GO) -C cli mod verify
 
 # Not a part of verify, since it compiles all that the operator is made of twice more, which takes some minutes.
 .PHONY: verify-reproducible

@@ -11,27 +11,42 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 )
 
 // sbomSuffix is put after the name of a binary.
 const sbomSuffix = ".cdx.json"
 
+// binaryName is that of the operator or of the plugin, with the system that it is for.
+var binaryName = regexp.MustCompile(`^(?:sfs-operator|kubectl-sendforsign)-(linux|darwin|windows)-(?:amd64|arm64)(?:\.exe)?$`)
+
 // check looks at each binary in dir, by its SBOM. At least one must be there.
 func check(dir string) error {
-	binaries, err := filepath.Glob(filepath.Join(dir, "sfs-operator-linux-*[0-9]"))
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return fmt.Errorf("looking for binaries: %w", err)
 	}
-	if len(binaries) == 0 {
-		return fmt.Errorf("there is no binary in %s", dir)
-	}
 	var wrong []error
-	for _, binary := range binaries {
-		for _, problem := range []error{checkStatic(binary), checkSBOM(binary, binary+sbomSuffix)} {
+	checked := 0
+	for _, entry := range entries {
+		name := binaryName.FindStringSubmatch(entry.Name())
+		if name == nil {
+			continue
+		}
+		checked++
+		binary := filepath.Join(dir, entry.Name())
+		problems := []error{checkSBOM(binary, binary+sbomSuffix)}
+		if name[1] == "linux" {
+			problems = append(problems, checkStatic(binary))
+		}
+		for _, problem := range problems {
 			if problem != nil {
 				wrong = append(wrong, fmt.Errorf("%s: %w", binary, problem))
 			}
 		}
+	}
+	if checked == 0 {
+		return fmt.Errorf("there is no binary in %s", dir)
 	}
 	return errors.Join(wrong...)
 }

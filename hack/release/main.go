@@ -9,8 +9,8 @@
 //
 // finish gives the packages of the chart in dist that time, in seconds, does what check does, and writes SHA256SUMS.
 //
-// check fails unless each binary in dist needs nothing of the system that it runs on, and the SBOM beside it names all that
-// it is made of.
+// check fails unless each binary in dist has an SBOM beside it that names all that it is made of, and those for linux need
+// nothing of the system that they run on.
 //
 // reproduce builds the operator for each platform twice: here, and elsewhere as the Dockerfile does, from the files that
 // .dockerignore lets into an image and with an empty cache. It fails if they differ.

@@ -186,6 +186,13 @@ func TestABinaryWithoutAnSBOMIsNoRelease(t *testing.T) {
 	if err := check(dir); err == nil || !strings.Contains(err.Error(), "reading its SBOM") {
 		t.Errorf("got %v", err)
 	}
+	for _, name := range []string{"kubectl-sendforsign-linux-arm64", "kubectl-sendforsign-darwin-arm64", "kubectl-sendforsign-windows-amd64.exe"} {
+		dir := released(t, nil)
+		writeExample(t, filepath.Join(dir, name))
+		if err := check(dir); err == nil || !strings.Contains(err.Error(), name+": reading its SBOM") {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
 	if err := check(t.TempDir()); err == nil || !strings.Contains(err.Error(), "no binary") {
 		t.Errorf("an empty directory: got %v", err)
 	}

@@ -1,0 +1,83 @@
+// Copyright The sfs-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package command
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"k8s.io/utils/ptr"
+
+	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+)
+
+type orphansCommand struct {
+	*session
+
+	platform string
+}
+
+func (s *session) newOrphans() *cobra.Command {
+	o := &orphansCommand{session: s}
+	c := &cobra.Command{
+		Use:   "orphans",
+		Short: "List the clients at SFS that have no SfsClient",
+		Long: `List the clients at SFS whose customKey begins with the customKeyPrefix of an SfsPlatform, and that have no SfsClient, as
+the operator saw them when it last listed the clients (spec.driftCheckInterval). SFS can not delete a client: it stays until
+the SfsClient of its namespace and name is there again, and gets it back.`,
+		Example: `
+  {program} orphans --platform default`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context()) },
+	}
+	c.Flags().StringVar(&o.platform, "platform", "", "only of this SfsPlatform")
+	s.completeFlag(c, "platform", s.platformNames)
+	return c
+}
+
+func (o *orphansCommand) run(ctx context.Context) error {
+	c, err := o.client()
+	if err != nil {
+		return err
+	}
+	var platforms []resource
+	if o.platform != "" {
+		platforms, err = find(ctx, c, []string{platformKind}, "", o.platform)
+	} else {
+		platforms, err = list(ctx, c, platformKind, "")
+	}
+	if err != nil {
+		return err
+	}
+	var rows [][]string
+	for _, r := range platforms {
+		platform := r.(*v1alpha1.SfsPlatform)
+		told := platform.Status.Orphans
+		if told == nil {
+			o.note("the SfsPlatform %s does not tell yet: its clients at SFS have not been listed", platform.Name)
+			continue
+		}
+		for _, orphan := range told.Clients {
+			rows = append(rows, []string{
+				platform.Name, orphan.CustomKey, orphan.ClientKey, ownerOf(orphan.CustomKey, platform.Spec.CustomKeyPrefix),
+			})
+		}
+		if more := int(ptr.Deref(told.Count, 0)) - len(told.Clients); more > 0 {
+			o.note("the SfsPlatform %s has %d more, which its status does not list", platform.Name, more)
+		}
+	}
+	if len(rows) == 0 {
+		o.note("no orphans are known of")
+		return nil
+	}
+	return table(o.Out, []string{"PLATFORM", "CUSTOMKEY", "CLIENTKEY", "GOES TO"}, rows)
+}
+
+// ownerOf is the SfsClient that gets a client back.
+func ownerOf(customKey, prefix string) string {
+	namespace, name, _ := strings.Cut(strings.TrimPrefix(customKey, prefix+"/"), "/")
+	return fmt.Sprintf("SfsClient %s in %s", name, namespace)
+}

@@ -1,0 +1,250 @@
+// Copyright The sfs-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package command
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+)
+
+// annotate asks the operator for something: it sets an annotation to the time, as a value that was not there before.
+func (s *session) annotate(ctx context.Context, c client.Client, o resource, annotation string) (value string, err error) {
+	value = s.Clock.Now().UTC().Format(time.RFC3339Nano)
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]string{annotation: value}}})
+	if err != nil {
+		return "", err
+	}
+	err = c.Patch(ctx, o, client.RawPatch(types.MergePatchType, patch))
+	return value, doing("annotating "+shortName(o), err)
+}
+
+type renewCommand struct {
+	*session
+
+	selector           string
+	all, allNamespaces bool
+	wait               bool
+	timeout            time.Duration
+}
+
+func (s *session) newRenew() *cobra.Command {
+	o := &renewCommand{session: s}
+	c := &cobra.Command{
+		Use:   "renew (NAME... | -l SELECTOR | --all)",
+		Short: "Ask for new tokens now",
+		Long: `Ask the operator for a new token of SfsClients, by the annotation ` + v1alpha1.RenewRequestedAtAnnotation + `. The one before it
+lives on until it expires: no application is cut off.`,
+		Example: `
+  # Have a new token, and wait until it is published
+  {program} renew shop -n team-a --wait
+
+  # Of all SfsClients with a label, in all namespaces
+  {program} renew -l plan=trial -A`,
+		RunE:              func(c *cobra.Command, args []string) error { return o.run(c.Context(), args) },
+		ValidArgsFunction: s.completeArgs(s.clientNames),
+	}
+	c.Flags().StringVarP(&o.selector, "selector", "l", "", "of the SfsClients that have these labels")
+	c.Flags().BoolVar(&o.all, "all", false, "of all SfsClients of the namespace")
+	c.Flags().BoolVarP(&o.allNamespaces, "all-namespaces", "A", false, "with -l or --all: in all namespaces")
+	c.Flags().BoolVar(&o.wait, "wait", false, "wait until the new tokens are published")
+	c.Flags().DurationVar(&o.timeout, "timeout", time.Minute, "with --wait: how long")
+	return c
+}
+
+func (o *renewCommand) run(ctx context.Context, args []string) error {
+	c, err := o.client()
+	if err != nil {
+		return err
+	}
+	targets, err := o.targets(ctx, c, args)
+	if err != nil {
+		return err
+	}
+	values := map[*v1alpha1.SfsClient]string{}
+	var failed []error
+	for _, target := range targets {
+		if err := canRenew(target); err != nil {
+			if len(args) > 0 {
+				failed = append(failed, err)
+			} else {
+				o.note("left out: %v", err)
+			}
+			continue
+		}
+		value, err := o.annotate(ctx, c, target, v1alpha1.RenewRequestedAtAnnotation)
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		values[target] = value
+		if !o.wait {
+			fmt.Fprintf(o.Out, "%s: a new token is asked for\n", inNamespace(target))
+		}
+	}
+	if o.wait {
+		ctx, cancel := context.WithTimeout(ctx, o.timeout)
+		defer cancel()
+		for _, target := range targets {
+			if value, asked := values[target]; asked {
+				failed = append(failed, o.await(ctx, c, target, value))
+			}
+		}
+	}
+	return errors.Join(failed...)
+}
+
+func inNamespace(o resource) string { return fmt.Sprintf("%s in %s", shortName(o), o.GetNamespace()) }
+
+// canRenew says why a request would have no effect.
+func canRenew(c *v1alpha1.SfsClient) error {
+	switch {
+	case !c.TokenEnabled():
+		return fmt.Errorf("%s has no token: its spec.token.enabled is false", inNamespace(c))
+	case c.IsSuspended():
+		return fmt.Errorf("%s is suspended, by spec.suspend or the annotation %s: it gets no new token until it goes on",
+			inNamespace(c), v1alpha1.PausedAnnotation)
+	}
+	return nil
+}
+
+func (o *renewCommand) targets(ctx context.Context, c client.Client, args []string) ([]*v1alpha1.SfsClient, error) {
+	ways := 0
+	for _, used := range []bool{len(args) > 0, o.selector != "", o.all} {
+		if used {
+			ways++
+		}
+	}
+	if ways != 1 {
+		return nil, errors.New("say of which SfsClients: give names, -l or --all")
+	}
+	namespace, err := o.namespace()
+	if err != nil {
+		return nil, err
+	}
+	if len(args) > 0 {
+		if o.allNamespaces {
+			return nil, errors.New("-A goes with -l and --all: an SfsClient has a name in one namespace")
+		}
+		return clientsByName(ctx, c, namespace, args)
+	}
+	selector, err := labels.Parse(o.selector)
+	if err != nil {
+		return nil, doing("reading the selector", err)
+	}
+	if o.allNamespaces {
+		namespace = ""
+	}
+	var found v1alpha1.SfsClientList
+	if err := c.List(ctx, &found, client.InNamespace(namespace), client.MatchingLabelsSelector{Selector: selector}); err != nil {
+		return nil, doing("listing SfsClients", err)
+	}
+	var targets []*v1alpha1.SfsClient
+	for i := range found.Items {
+		targets = append(targets, &found.Items[i])
+	}
+	if len(targets) == 0 {
+		o.note("there are no such SfsClients")
+	}
+	return targets, nil
+}
+
+func clientsByName(ctx context.Context, c client.Client, namespace string, args []string) ([]*v1alpha1.SfsClient, error) {
+	var targets []*v1alpha1.SfsClient
+	for _, arg := range args {
+		name, err := clientName(arg)
+		if err != nil {
+			return nil, err
+		}
+		found, err := find(ctx, c, []string{clientKind}, namespace, name)
+		if err != nil {
+			return nil, err
+		}
+		targets = append(targets, found[0].(*v1alpha1.SfsClient))
+	}
+	return targets, nil
+}
+
+// await waits until the operator says that the request has been acted on.
+func (o *renewCommand) await(ctx context.Context, c client.WithWatch, target *v1alpha1.SfsClient, value string) error {
+	done, err := watchUntil(ctx, c, target, func(now *v1alpha1.SfsClient) bool { return now.Status.LastHandledRenewAt == value })
+	if err != nil {
+		return doing("waiting for "+inNamespace(target), err)
+	}
+	if !done {
+		return fmt.Errorf("%s: not renewed after %s%s", inNamespace(target), o.timeout, because(target))
+	}
+	t := target.Status.Token
+	if t == nil {
+		return fmt.Errorf("%s: renewed, but its status tells of no token", inNamespace(target))
+	}
+	_, err = fmt.Fprintf(o.Out, "%s: renewed; the token in the Secret %s has revision %d and expires %s\n",
+		inNamespace(target), t.SecretRef.Name, t.Revision, relativeTo(&t.ExpirationTime, o.Clock.Now()))
+	return err
+}
+
+// watchUntil keeps target up to date until done says so, or ctx ends.
+func watchUntil(
+	ctx context.Context, c client.WithWatch, target *v1alpha1.SfsClient, done func(*v1alpha1.SfsClient) bool,
+) (bool, error) {
+	for {
+		// Without a resourceVersion it begins with what there is.
+		events, err := c.Watch(ctx, &v1alpha1.SfsClientList{}, client.InNamespace(target.Namespace),
+			client.MatchingFields{"metadata.name": target.Name})
+		if ctx.Err() != nil {
+			return false, nil //nolint:nilerr // the time is over, which is no failure of the watch
+		}
+		if err != nil {
+			return false, err
+		}
+		found, err := next(events, target, done)
+		events.Stop()
+		if found || err != nil || ctx.Err() != nil {
+			return found, err
+		}
+	}
+}
+
+// next follows one watch, which the API server ends now and then.
+func next(events watch.Interface, target *v1alpha1.SfsClient, done func(*v1alpha1.SfsClient) bool) (bool, error) {
+	for event := range events.ResultChan() {
+		switch event.Type {
+		case watch.Error:
+			return false, nil // such as that the watch is too old
+		case watch.Deleted:
+			return false, errors.New("it has been deleted")
+		case watch.Added, watch.Modified, watch.Bookmark:
+		}
+		now, ok := event.Object.(*v1alpha1.SfsClient)
+		if !ok || now.Name != target.Name {
+			continue
+		}
+		if now.DeepCopyInto(target); done(target) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// because says what keeps a token from being renewed, if that is known.
+func because(c *v1alpha1.SfsClient) string {
+	for _, kind := range []string{v1alpha1.TokenValidCondition, v1alpha1.ReadyCondition} {
+		if found := meta.FindStatusCondition(c.Status.Conditions, kind); found != nil && found.Reason != v1alpha1.IssuedReason &&
+			found.Reason != v1alpha1.AvailableReason {
+			return fmt.Sprintf(": %s: %s", found.Reason, found.Message)
+		}
+	}
+	return "; is the operator running?"
+}

@@ -1,0 +1,296 @@
+// Copyright The sfs-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package command
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/cli/internal/advice"
+)
+
+type statusCommand struct {
+	*session
+
+	all    bool
+	output string
+}
+
+func (s *session) newStatus() *cobra.Command {
+	o := &statusCommand{session: s}
+	c := &cobra.Command{
+		Use:   "status [NAME | KIND/NAME]",
+		Short: "Show what is ready, and what is not and why",
+		Long: `Show the SfsPlatforms, and the SfsClients and SfsClientUsers of a namespace: whether they are ready, when their tokens
+expire, and what ails them. With a name, show all that the operator says of it, and what to do.
+
+The exit code is 1 if one of them is not ready.`,
+		Example: `
+  # What there is in the namespace of the context
+  {program} status
+
+  # Everywhere, for a script
+  {program} status -A -o json
+
+  # Why one is not ready, and what to do
+  {program} status shop -n team-a
+  {program} status sfsplatform/default`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error { return o.run(c.Context(), args) },
+		ValidArgsFunction: s.completeArg(func(ctx context.Context, c client.Reader, namespace string) ([]string, error) {
+			return s.names(ctx, c, namespace, clientKind, userKind, platformKind)
+		}),
+	}
+	c.Flags().BoolVarP(&o.all, "all-namespaces", "A", false, "in all namespaces")
+	c.Flags().StringVarP(&o.output, "output", "o", "", "json or yaml")
+	fixFlag(c, "output", "json", "yaml")
+	return c
+}
+
+func (o *statusCommand) run(ctx context.Context, args []string) error {
+	if err := oneOf("output", o.output, "json", "yaml"); err != nil {
+		return err
+	}
+	if o.all && len(args) > 0 {
+		return fmt.Errorf("a resource has a name in one namespace: leave out -A, or the name %s", args[0])
+	}
+	c, err := o.client()
+	if err != nil {
+		return err
+	}
+	namespace, err := o.namespace()
+	if err != nil {
+		return err
+	}
+	var found []resource
+	if len(args) > 0 {
+		kinds, name, err := parseName(args[0])
+		if err != nil {
+			return err
+		}
+		if found, err = find(ctx, c, kinds, namespace, name); err != nil {
+			return err
+		}
+	} else if found, err = o.list(ctx, c, namespace); err != nil {
+		return err
+	}
+	if err := o.print(found, len(args) > 0); err != nil {
+		return err
+	}
+	for _, r := range found {
+		if !judge(r).ready {
+			return errFound
+		}
+	}
+	return nil
+}
+
+// list leaves out the kinds that may not be listed, and says so.
+func (o *statusCommand) list(ctx context.Context, c client.Reader, namespace string) ([]resource, error) {
+	if o.all {
+		namespace = ""
+	}
+	var all []resource
+	var refused []error
+	for _, kind := range []string{platformKind, clientKind, userKind} {
+		found, err := list(ctx, c, kind, namespace)
+		if isRefused(err) {
+			refused = append(refused, err)
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	if len(refused) == 3 {
+		return nil, refused[1]
+	}
+	for _, err := range refused {
+		o.note("%v", err)
+	}
+	return all, nil
+}
+
+func (o *statusCommand) print(found []resource, detailed bool) error {
+	switch {
+	case o.output != "":
+		reports := []report{}
+		for _, r := range found {
+			reports = append(reports, newReport(r))
+		}
+		return encode(o.Out, o.output, map[string]any{"resources": reports})
+	case detailed:
+		for i, r := range found {
+			if i > 0 {
+				fmt.Fprintln(o.Out)
+			}
+			if err := o.describe(r); err != nil {
+				return err
+			}
+		}
+		return nil
+	case len(found) == 0:
+		o.note("there are no resources of the operator here")
+		return nil
+	}
+	return o.table(found)
+}
+
+func (o *statusCommand) table(found []resource) error {
+	header := []string{"NAME", "READY", "REASON", "EXPIRES", "MESSAGE"}
+	if o.all {
+		header = append([]string{"NAMESPACE"}, header...)
+	}
+	now := o.Clock.Now()
+	var rows [][]string
+	for _, r := range found {
+		v := judge(r)
+		row := []string{shortName(r), v.status, v.reason, relativeTo(expiration(r), now), v.message}
+		if o.all {
+			row = append([]string{r.GetNamespace()}, row...)
+		}
+		rows = append(rows, row)
+	}
+	return table(o.Out, header, rows)
+}
+
+// expiration is that of the token, or nil.
+func expiration(o resource) *metav1.Time {
+	if c, ok := o.(*v1alpha1.SfsClient); ok && c.Status.Token != nil {
+		return &c.Status.Token.ExpirationTime
+	}
+	return nil
+}
+
+// report is a resource for programs.
+type report struct {
+	Kind      string `json:"kind"`
+	Namespace string `json:"namespace,omitempty"`
+	Name      string `json:"name"`
+	// Ready is the status of the condition, and IsReady whether it is True for the present spec.
+	Ready               string            `json:"ready"`
+	IsReady             bool              `json:"isReady"`
+	Reason              string            `json:"reason,omitempty"`
+	Message             string            `json:"message,omitempty"`
+	TokenExpirationTime *metav1.Time      `json:"tokenExpirationTime,omitempty"`
+	Conditions          []conditionReport `json:"conditions"`
+}
+
+type conditionReport struct {
+	metav1.Condition `json:",inline"`
+	// Advice is what the reason means, and what to do.
+	Advice string `json:"advice"`
+}
+
+func newReport(o resource) report {
+	v := judge(o)
+	r := report{
+		Kind: kindOf(o), Namespace: o.GetNamespace(), Name: o.GetName(),
+		Ready: v.status, IsReady: v.ready, Reason: v.reason, Message: v.message, TokenExpirationTime: expiration(o),
+		Conditions: []conditionReport{},
+	}
+	for _, c := range *o.GetConditions() {
+		r.Conditions = append(r.Conditions, conditionReport{c, advice.For(c.Reason)})
+	}
+	return r
+}
+
+// describe writes all that the operator says of a resource.
+func (o *statusCommand) describe(r resource) error {
+	v, now := judge(r), o.Clock.Now()
+	fmt.Fprintf(o.Out, "%s\n\n", fullName(r))
+	ready := v.status
+	if !v.ready && v.message != "" {
+		ready += ": " + v.message
+	}
+	fields(o.Out, append([][2]string{{"Ready", ready}}, o.facts(r)...)...)
+	conditions := *r.GetConditions()
+	if len(conditions) == 0 {
+		return nil
+	}
+	fmt.Fprintln(o.Out)
+	var rows [][]string
+	for i := range conditions {
+		c := &conditions[i]
+		rows = append(rows, []string{c.Type, string(c.Status), c.Reason, relativeTo(&c.LastTransitionTime, now), c.Message})
+	}
+	if err := table(o.Out, []string{"CONDITION", "STATUS", "REASON", "SINCE", "MESSAGE"}, rows); err != nil {
+		return err
+	}
+	fmt.Fprintln(o.Out, "\nWhat to do")
+	said := map[string]bool{}
+	for i := range conditions {
+		if reason := conditions[i].Reason; !said[reason] {
+			said[reason] = true
+			fmt.Fprint(o.Out, "  "+reason+"\n"+wrap(advice.For(reason), "    "))
+		}
+	}
+	return nil
+}
+
+// facts are what is to be known of a resource beside its conditions.
+func (o *statusCommand) facts(r resource) [][2]string {
+	now := o.Clock.Now()
+	switch r := r.(type) {
+	case *v1alpha1.SfsPlatform:
+		facts := [][2]string{{"API", r.Spec.BaseURL}, {"customKeyPrefix", r.Spec.CustomKeyPrefix}}
+		if active := r.Status.ActiveCredentialsSecretRef; active != nil {
+			facts = append(facts, [2]string{"Credentials", "Secret " + active.Name})
+		}
+		if n := r.Status.Clients; n != nil && n.Total != nil && n.Ready != nil {
+			facts = append(facts, [2]string{"SfsClients", fmt.Sprintf("%d, of which %d are ready", *n.Total, *n.Ready)})
+		}
+		if until := r.Status.ThrottledUntil; until != nil {
+			facts = append(facts, [2]string{"Pause ends", relativeTo(until, now)})
+		}
+		return facts
+	case *v1alpha1.SfsClient:
+		facts := [][2]string{
+			{"SfsPlatform", r.Spec.PlatformRef.Name}, {"clientKey", r.Status.ClientKey}, {"customKey", r.Status.CustomKey},
+			{"Origin", string(r.Status.Origin)}, {"Secret", secretName(r.Status.SecretRef)},
+		}
+		if t := r.Status.Token; t != nil {
+			facts = append(facts, [2]string{"Token", fmt.Sprintf("Secret %s, revision %s: expires %s, is renewed %s",
+				t.SecretRef.Name, strconv.FormatInt(t.Revision, 10), relativeTo(&t.ExpirationTime, now), relativeTo(&t.RenewalTime, now))})
+		}
+		return append(facts, ofBoth(r.IsSuspended(), r.IsObserved(), r.Status.PendingChanges)...)
+	case *v1alpha1.SfsClientUser:
+		facts := [][2]string{
+			{"SfsClient", r.Spec.ClientRef.Name}, {"userKey", r.Status.UserKey}, {"customKey", r.Status.CustomKey},
+			{"Origin", string(r.Status.Origin)}, {"Secret", secretName(r.Status.SecretRef)},
+		}
+		return append(facts, ofBoth(r.IsSuspended(), r.IsObserved(), r.Status.PendingChanges)...)
+	}
+	return nil
+}
+
+func secretName(ref *v1alpha1.SecretReference) string {
+	if ref == nil {
+		return ""
+	}
+	return ref.Name
+}
+
+func ofBoth(suspended, observed bool, pending []v1alpha1.PendingChange) [][2]string {
+	var facts [][2]string
+	if suspended {
+		facts = append(facts, [2]string{"Suspended", "yes, by spec.suspend or the annotation " + v1alpha1.PausedAnnotation})
+	}
+	if observed {
+		facts = append(facts, [2]string{"Observed", "yes: nothing is written to SFS"})
+	}
+	var changes []string
+	for _, change := range pending {
+		changes = append(changes, fmt.Sprintf("%s from %q to %q", change.Field, change.From, change.To))
+	}
+	return append(facts, [2]string{"Pending at SFS", strings.Join(changes, ", ")})
+}

@@ -20,10 +20,6 @@ import (
 // mostOrphans are named in the status of a platform. The others are only counted.
 const mostOrphans = 100
 
-// longestClientKey is how long a clientKey may be in the spec of an SfsClient. With a longer one, which no resource could ever
-// have, the API server would refuse the status as a whole.
-const longestClientKey = 128
-
 // recordOrphans records which clients at SFS have the customKey of an SfsClient that is not there: what is left of it after
 // its deletion, and comes back when it is applied again.
 func (r *PlatformReconciler) recordOrphans(ctx context.Context, p *platformPass, clients []v1alpha1.SfsClient, atSFS []sendforsign.Client) error {
@@ -33,10 +29,10 @@ func (r *PlatformReconciler) recordOrphans(ctx context.Context, p *platformPass,
 	}
 	var orphans []v1alpha1.OrphanedClient
 	for _, found := range atSFS {
-		if held[found.ClientKey] || len(found.ClientKey) > longestClientKey {
+		if held[found.ClientKey] {
 			continue
 		}
-		held[found.ClientKey] = true // a list may have it twice
+		held[found.ClientKey] = true // a list may have it twice, and the status may not
 		owned, err := r.isOwned(ctx, p.platform, found)
 		if err != nil {
 			return err

@@ -150,7 +150,7 @@ func (r *rehearsal) run(ctx context.Context) error {
 			return fmt.Errorf("the operator says something else of the tenant than that it is Ready: %w", err)
 		}
 	} else {
-		if err := r.until(ctx, "an event", r.missingEvent(staged, corev1.EventTypeWarning, r.fault.Sign.Reason)); err != nil {
+		if err := r.until(ctx, "an event", r.missingEvent(staged, corev1.EventTypeWarning, r.fault.Sign.Reason, staged.Says...)); err != nil {
 			return err
 		}
 		if err := r.until(ctx, "the metrics", r.missingSeries(staged, before)); err != nil {
@@ -193,8 +193,8 @@ func (*rehearsal) until(ctx context.Context, what string, missing func(context.C
 	}
 }
 
-// missingEvent says whether there is no such event about the resource.
-func (r *rehearsal) missingEvent(staged *faults.Staged, kind, reason string) func(context.Context) (string, error) {
+// missingEvent says whether there is no such event about the resource, with a note that says all of the words.
+func (r *rehearsal) missingEvent(staged *faults.Staged, kind, reason string, words ...string) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		// Those of what is in no namespace are in the one called default.
 		namespace := staged.Resource.GetNamespace()
@@ -211,12 +211,12 @@ func (r *rehearsal) missingEvent(staged *faults.Staged, kind, reason string) fun
 			if e.Regarding.UID != staged.Resource.GetUID() {
 				continue
 			}
-			if e.Type == kind && e.Reason == reason && e.Note != "" {
+			if e.Type == kind && e.Reason == reason && holdsAll(e.Note, words) {
 				return "", nil
 			}
-			others = append(others, e.Type+" "+e.Reason)
+			others = append(others, fmt.Sprintf("%s %s: %s", e.Type, e.Reason, e.Note))
 		}
-		return fmt.Sprintf("%s %s is not among %v", kind, reason, others), nil
+		return fmt.Sprintf("%s %s is not among %q", kind, reason, others), nil
 	}
 }
 

@@ -219,6 +219,11 @@ states: ## Write the golden states of the resources and their Secrets, and what 
 	KUBEBUILDER_ASSETS="$$assets" $(GO) test -count=1 -run '^(TestStates|TestTheDefaultKeysAreThoseOfTheGoldenFile)$$' ./controllers -update
 	$(GO) -C test/health test -count=1 . -update
 
+.PHONY: recordings
+recordings: ## Write what the metrics say under each failure of make demo FAULT, by which the alerts are tested (some minutes)
+	@assets="$$($(GO) run ./hack/controlplane)" || exit; \
+	KUBEBUILDER_ASSETS="$$assets" $(GO) test -count=1 -v -timeout 30m -run '^TestEachFaultIsNamed$$' ./test -update
+
 # A campaign is a test that tries one promise at very many points: of each, its package and its name.
 CAMPAIGNS := crash faults stale pairs clock zero-downtime hostile edits processes control-plane git restart
 TEST_crash := ./controllers TestCampaignCrash

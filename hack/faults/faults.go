@@ -51,6 +51,8 @@ type Series struct {
 	Metric string
 	// Labels that it has, among others.
 	Labels map[string]string
+	// Grows says that it goes on to grow for as long as the fault lasts.
+	Grows bool
 }
 
 // Scene is where a fault is staged.

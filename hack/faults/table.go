@@ -41,14 +41,14 @@ var table = []Fault{
 		Name: "api-down", Summary: "Sendforsign does not answer", Limit: soon, stage: stageAPIDown,
 		Sign: Sign{
 			Type: v1alpha1.SyncedCondition, Status: metav1.ConditionFalse, Reason: v1alpha1.APIUnavailableReason, Alert: alertErrors,
-			Series: Series{Metric: "sendforsign_api_requests_total", Labels: map[string]string{"code": "none"}},
+			Series: Series{Metric: "sendforsign_api_requests_total", Labels: map[string]string{"code": "none"}, Grows: true},
 		},
 	},
 	{
 		Name: "throttled", Summary: "the account has used up what Sendforsign lets it do", Limit: soon, stage: stageThrottled,
 		Sign: Sign{
 			Type: v1alpha1.SyncedCondition, Status: metav1.ConditionFalse, Reason: v1alpha1.ThrottledReason, Alert: alertThrottled,
-			Series: Series{Metric: "sendforsign_api_throttled_seconds_total"},
+			Series: Series{Metric: "sendforsign_api_throttled_seconds_total", Grows: true},
 		},
 	},
 	{

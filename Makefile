@@ -164,7 +164,7 @@ lint: $(GOLANGCI_LINT) $(ACTIONLINT) ## Lint all Go code, the API types for the 
 	cd test/health && $(GOLANGCI_LINT) run
 
 .PHONY: demo
-demo: build ## Run the operator on a local control plane and a simulated Sendforsign (DEMO_FOR=2m ends it by itself)
+demo: build ## Run the operator on a local control plane and a simulated Sendforsign (DEMO_FOR=2m ends it, FAULT=name breaks it)
 	@CGO_ENABLED=0 $(GO) build -trimpath -o bin/demo ./hack/demo
 	@# Ctrl-C reaches the demo too, which cleans up. The shell waits for that, and 130 is no failure.
 	@trap : INT; \
@@ -218,6 +218,11 @@ states: ## Write the golden states of the resources and their Secrets, and what 
 	@assets="$$($(GO) run ./hack/controlplane)" || exit; \
 	KUBEBUILDER_ASSETS="$$assets" $(GO) test -count=1 -run '^(TestStates|TestTheDefaultKeysAreThoseOfTheGoldenFile)$$' ./controllers -update
 	$(GO) -C test/health test -count=1 . -update
+
+.PHONY: recordings
+recordings: ## Write what the metrics say under each failure of make demo FAULT, by which the alerts are tested (some minutes)
+	@assets="$$($(GO) run ./hack/controlplane)" || exit; \
+	KUBEBUILDER_ASSETS="$$assets" $(GO) test -count=1 -v -timeout 30m -run '^TestEachFaultIsNamed$$' ./test -update
 
 # A campaign is a test that tries one promise at very many points: of each, its package and its name.
 CAMPAIGNS := crash faults stale pairs clock zero-downtime hostile edits processes control-plane git restart

@@ -34,6 +34,28 @@ func TestDemo(t *testing.T) {
 	}
 }
 
+// TestTheDemoStagesAFault has the demo end as soon as the fault shows. That all of them show is tested in test/.
+func TestTheDemoStagesAFault(t *testing.T) {
+	runtime.LockOSThread() // see init
+	buildOperator(t)
+	t.Setenv("DEMO_FOR", "1s")
+	t.Setenv("FAULT", "missing-platform")
+	shown := showInto(t)
+	failure := run(t.Context(), newOutput(shown))
+	text, err := os.ReadFile(shown.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if failure != nil {
+		t.Fatalf("%v\n%s", failure, text)
+	}
+	for _, want := range []string{"FAULT=missing-platform. This has happened:", "It shows now", "SfsClient team-a/hooli: Ready False (PlatformNotFound)"} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("the demo does not say %q:\n%s", want, text)
+		}
+	}
+}
+
 // buildOperator also changes into the root of the repository, where the demo has to run.
 func buildOperator(t *testing.T) {
 	t.Helper()

@@ -11,6 +11,9 @@
 //
 // It ends on Ctrl-C. With DEMO_FOR=90s it ends by itself, and fails if a call was refused, a resource is not Ready or, after a
 // minute or more, a token was not renewed. It has to be started in the root of the repository, as `make demo` does.
+//
+// With FAULT=<name> it stages a failure, for a person to find out what is wrong. Then it does not end by itself before that
+// shows, and fails only if it does not in time.
 package main
 
 import (
@@ -23,6 +26,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/sendforsign/sfs-operator/hack/faults"
 	"github.com/sendforsign/sfs-operator/hack/localcluster"
 	"github.com/sendforsign/sfs-operator/sendforsign/sfstest"
 )
@@ -54,6 +58,7 @@ func main() {
 type settings struct {
 	assets   string
 	duration time.Duration // 0: until a signal comes
+	fault    *faults.Fault // nil: all goes well
 }
 
 func readSettings() (settings, error) {
@@ -67,6 +72,13 @@ func readSettings() (settings, error) {
 			return s, fmt.Errorf("DEMO_FOR=%s is not a duration such as 90s", value)
 		}
 		s.duration = duration
+	}
+	if value := os.Getenv("FAULT"); value != "" {
+		fault, err := faults.Find(value)
+		if err != nil {
+			return s, err
+		}
+		s.fault = &fault
 	}
 	if _, err := os.Stat(operatorBinary); err != nil {
 		return s, fmt.Errorf("finding the operator: %w (use make demo, in the root of the repository)", err)
@@ -153,8 +165,12 @@ func start(ctx context.Context, s settings, w *localcluster.Workspace, running *
 	out.step("All is up. To look around from another terminal:")
 	out.line("         export KUBECONFIG=%s PATH=\"$PATH:%s\"", plane.Kubeconfig, s.assets)
 	out.line("         kubectl get sfs --all-namespaces")
-	return &show{view: view, simulator: sim, operator: operator, controllerManager: controllerManager,
-		canaries: newCanaries(view, plane.Client, sim)}, nil
+	shown := &show{view: view, simulator: sim, operator: operator, controllerManager: controllerManager,
+		canaries: newCanaries(view, plane.Client, sim)}
+	if s.fault != nil {
+		shown.rehearsal, err = rehearse(ctx, *s.fault, plane, sim, operator, running, out)
+	}
+	return shown, err
 }
 
 func startSimulator() (*sfstest.Server, func() error, error) {

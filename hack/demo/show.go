@@ -22,6 +22,7 @@ type show struct {
 	simulator         *sfstest.Server
 	operator          *localcluster.Operator
 	controllerManager *localcluster.Process
+	rehearsal         *rehearsal // nil where all goes well
 }
 
 // run shows the state until it is told to end, by a signal or by the clock, or until a process dies. It stops all before it
@@ -47,9 +48,10 @@ func (s *show) run(ctx context.Context, duration time.Duration, running *stack, 
 	err = errors.Join(err, listing, running.stop())
 	out.step("All is stopped")
 	err = errors.Join(err, searchLog(s.operator.Log))
-	seen := s.canaries.tallies()
+	seen := s.tallies()
 	summarize(out, took, rows, seen, clients, fate)
-	if ctx.Err() == nil {
+	// With a fault it is wanted that resources are not Ready, and calls are refused.
+	if ctx.Err() == nil && s.rehearsal == nil {
 		err = errors.Join(err, judge(took, rows, seen))
 	}
 	return err
@@ -77,17 +79,29 @@ func (s *show) watch(ctx context.Context, duration time.Duration, out *output) e
 			return err
 		}
 		if err == nil {
-			display.show(rows, s.canaries.tallies())
+			display.show(rows, s.tallies())
 		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-over:
-			return nil
+			if !s.rehearsal.isPending() {
+				return nil
+			}
+			over = nil // but not before the fault shows
 		case <-s.operator.Exited:
 			return s.operator.Failure()
 		case <-s.controllerManager.Exited:
 			return s.controllerManager.Failure()
+		case err := <-s.rehearsal.shows():
+			if err != nil {
+				return err
+			}
+			s.rehearsal.seen = true
+			display.say("It shows now")
+			if duration > 0 && over == nil {
+				return nil
+			}
 		case <-empty.C:
 			s.simulator.ResetCalls()
 		case <-tick.C:

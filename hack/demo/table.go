@@ -46,6 +46,15 @@ func (d *display) close() {
 	}
 }
 
+// say prints a line that stays. On a terminal the table goes on below it.
+func (d *display) say(format string, args ...any) {
+	if d.drawn > 0 {
+		_, _ = fmt.Fprintf(d.out.w, upAndClear, d.drawn)
+		d.drawn = 0
+	}
+	d.out.step(format, args...)
+}
+
 func (d *display) show(rows []row, seen []tally) {
 	if d.out.terminal {
 		d.redraw(rows, seen)

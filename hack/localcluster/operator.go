@@ -80,9 +80,12 @@ func (o *Operator) AwaitReady(ctx context.Context) error {
 	return o.Await(ctx, time.Minute, "the operator to be ready", AnswersOK("http://"+o.probes+"/readyz"))
 }
 
+// MetricsURL is where its metrics are.
+func (o *Operator) MetricsURL() string { return "https://" + o.metrics + "/metrics" }
+
 // Metrics returns the text of its metrics, which it serves to those only whom kube-apiserver lets read them.
 func (o *Operator) Metrics(ctx context.Context) ([]byte, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+o.metrics+"/metrics", http.NoBody)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, o.MetricsURL(), http.NoBody)
 	if err != nil {
 		return nil, fmt.Errorf("reading the metrics of %s: %w", o.Name, err)
 	}

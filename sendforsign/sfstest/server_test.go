@@ -356,6 +356,26 @@ func TestAccountsAreApart(t *testing.T) {
 	}
 }
 
+func TestTokensRevokedByOthers(t *testing.T) {
+	f := start(t, sfstest.Behaviour{})
+	key, other := f.create(t, "c"), f.create(t, "d")
+	first, second, kept := f.mint(t, key), f.mint(t, key), f.mint(t, other)
+	f.RevokeTokens(key)
+	for _, token := range []sendforsign.Secret{first, second} {
+		if info, _ := f.TokenState(token.Reveal()); !info.Revoked {
+			t.Errorf("the token is %+v", info)
+		}
+		_, err := f.api.ReadClient(t.Context(), sendforsign.ClientToken(token), sendforsign.ClientQuery{})
+		wantKind(t, "unauthorized", err)
+	}
+	if info, _ := f.TokenState(kept.Reveal()); !info.Alive {
+		t.Errorf("the token of another client is %+v", info)
+	}
+	if f.mint(t, key); f.LiveTokens(key) != 1 {
+		t.Error("there are no new tokens")
+	}
+}
+
 func TestManyClients(t *testing.T) {
 	f := start(t, sfstest.Behaviour{})
 	const n = 2000

@@ -64,6 +64,16 @@ func (s *Server) LiveTokens(clientKey string) int {
 	return len(living(s.subjects[clientKey], now))
 }
 
+// RevokeTokens revokes the living tokens of a client, as somebody who finds one where it should not be has them revoked.
+func (s *Server) RevokeTokens(clientKey string) {
+	now := s.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, t := range living(s.subjects[clientKey], now) {
+		s.revoke(t)
+	}
+}
+
 func living(tokens []*token, now time.Time) []*token {
 	var alive []*token
 	for _, t := range tokens {

@@ -164,7 +164,7 @@ lint: $(GOLANGCI_LINT) $(ACTIONLINT) ## Lint all Go code, the API types for the 
 	cd test/health && $(GOLANGCI_LINT) run
 
 .PHONY: demo
-demo: build ## Run the operator on a local control plane and a simulated Sendforsign (DEMO_FOR=2m ends it, FAULT=name breaks it)
+demo: build $(if $(FAULT),cli) ## Run the operator on a local control plane and a simulated Sendforsign (DEMO_FOR=2m ends it, FAULT=name breaks it)
 	@CGO_ENABLED=0 $(GO) build -trimpath -o bin/demo ./hack/demo
 	@# Ctrl-C reaches the demo too, which cleans up. The shell waits for that, and 130 is no failure.
 	@trap : INT; \

@@ -63,6 +63,8 @@ func rehearse(
 	}
 	out.line("         What is wrong? From another terminal, after the line with export above:")
 	for _, command := range []string{
+		"bin/kubectl-sendforsign status --all-namespaces",
+		"bin/kubectl-sendforsign doctor",
 		"kubectl get sfs --all-namespaces -o wide",
 		"kubectl events --all-namespaces --types=Warning",
 		"kubectl get pods --all-namespaces",

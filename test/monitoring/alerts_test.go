@@ -137,14 +137,14 @@ var stories = map[string]story{
 		wants: []want{{"SendforsignCredentialsInvalid", "default CredentialsSecretNotFound", 5 * minute, 6 * minute}},
 	},
 	"SFS throttles for a moment": {
-		events: []event{{-minute, throttle(5 * time.Second)}, {0, throttle(time.Minute)}, {2 * minute, throttle(time.Minute)}}, lasts: 70 * minute,
+		events: []event{{0, throttle(time.Minute)}, {2 * minute, throttle(2 * minute)}}, lasts: 70 * minute,
 	},
 	"SFS throttles again and again": {
 		events: throttled(30, 40*time.Second), lasts: 60 * minute,
 		wants: []want{{"SendforsignThrottled", "default", 9 * minute, 18 * minute}},
 	},
 	"SFS wants no requests for an hour": {
-		events: []event{{-minute, throttle(5 * time.Second)}, {0, throttle(time.Hour)}}, lasts: 50 * minute,
+		events: []event{{0, throttle(time.Hour)}}, lasts: 50 * minute,
 		wants: []want{
 			{"SendforsignThrottled", "default", 0, minute},
 			{"SendforsignTokenExpiresSoon", "team-a/*", 6 * minute, 28 * minute},
@@ -169,13 +169,7 @@ var stories = map[string]story{
 		lasts: 60 * minute,
 	},
 	"a client is suspended, and its token dies": {
-		// In the other mode the time of its token is the earliest, which can not be told from a renewal that fails.
-		begins: func(w *world) {
-			if w.perResource {
-				w.client("shop-0").suspended = true
-			}
-		},
-		lasts: 50 * minute,
+		events: []event{{0, suspend(true)}, {40 * minute, suspend(false)}}, lasts: 50 * minute,
 	},
 	"a client waits for a minute": {
 		events: []event{{0, waits("shop-0", v1alpha1.SecretWriteFailedReason)}, {minute, waits("shop-0", "")}}, lasts: 40 * minute,
@@ -222,6 +216,8 @@ func throttle(pause time.Duration) func(*world) {
 	return func(w *world) { w.throttle(w.platforms[0], pause) }
 }
 
+func suspend(now bool) func(*world) { return func(w *world) { w.client("shop-0").suspended = now } }
+
 func throttled(minutes int, pause time.Duration) []event {
 	var all []event
 	for i := range minutes {
@@ -240,8 +236,8 @@ func stalled(name, reason string) func(*world) {
 	return func(w *world) { w.client(name).stalled = reason }
 }
 
-// live has the world go on, and Prometheus look on.
-func (s story) live(t *testing.T, perResource bool) *teststorage.TestStorage {
+// live has the world go on, and Prometheus look on. Each sample is shown to look as well.
+func (s story) live(t *testing.T, perResource bool, look ...func(sample)) *teststorage.TestStorage {
 	t.Helper()
 	p := &platform{name: "default", life: max(s.life, map[bool]time.Duration{true: 1800 * time.Second}[s.life == 0])}
 	w := &world{perResource: perResource, platforms: []*platform{p}, sfs: "200", now: epoch.Add(-calm)}
@@ -271,7 +267,7 @@ func (s story) live(t *testing.T, perResource bool) *teststorage.TestStorage {
 		w.step()
 		for i, r := range w.replicas {
 			if (w.now.Unix()+int64(11*i))%int64(interval.Seconds()) == 0 {
-				before[i] = scrape(t, storage, w, r, before[i])
+				before[i] = scrape(t, storage, w, r, before[i], look...)
 			}
 		}
 	}

@@ -60,15 +60,16 @@ func TestEachRunbookSaysWhatToDo(t *testing.T) {
 }
 
 // row is a metric in a table of the page.
-var row = regexp.MustCompile("(?m)^\\| `(sendforsign_\\w+)` \\| (\\w+) \\| ([^|]*) \\| ([^|]+) \\| ([^|]+) \\|$")
+var row = regexp.MustCompile("(?m)^\\| `(sendforsign_\\w+)` \\| (\\w+) \\|([^|]*)\\| ([^|]+) \\| ([^|]+) \\|$")
 
 func TestThePageHasAllMetrics(t *testing.T) {
 	page := read(t, metricsPage)
+	own, coarse := ownMetrics(t, true), ownMetrics(t, false)
 	seen := map[string]bool{}
 	for _, found := range row.FindAllStringSubmatch(string(page), -1) {
 		name := found[1]
 		seen[name] = true
-		is, known := contract[name]
+		is, known := own[name]
 		if !known {
 			t.Errorf("there is no metric %s", name)
 			continue
@@ -77,12 +78,16 @@ func TestThePageHasAllMetrics(t *testing.T) {
 		for _, label := range strings.FieldsFunc(found[3], func(r rune) bool { return strings.ContainsRune("`, ", r) }) {
 			labels = append(labels, label)
 		}
+		slices.Sort(labels)
 		if found[2] != is.kind || !slices.Equal(labels, is.labels) {
 			t.Errorf("%s is a %s with %v, and told to be a %s with %v", name, is.kind, is.labels, found[2], labels)
 		}
 	}
 	queries := strings.Join(promQLIn(page), "\n")
-	for name := range contract {
+	for name, is := range own {
+		if fewer := len(is.labels) > len(coarse[name].labels); fewer != strings.Contains(rowOf(page, name), "ggregated") {
+			t.Errorf("%s has fewer labels when aggregated: %t, and the page says otherwise", name, fewer)
+		}
 		if !seen[name] {
 			t.Errorf("%s is not in the page", name)
 		}
@@ -90,6 +95,11 @@ func TestThePageHasAllMetrics(t *testing.T) {
 			t.Errorf("there is no query with %s", name)
 		}
 	}
+}
+
+// rowOf returns the row of a metric.
+func rowOf(page []byte, name string) string {
+	return regexp.MustCompile("(?m)^\\| `" + name + "` .*$").FindString(string(page))
 }
 
 // promQLIn returns the queries that a page shows. Those that stand in one block are told apart by a line that begins with a

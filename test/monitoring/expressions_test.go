@@ -15,24 +15,25 @@ import (
 
 // labelsOf returns the labels that a series of this name can have, or nothing where there is no such metric. The suffixes of
 // a histogram belong to the name.
-func labelsOf(series string) []string {
-	for _, all := range []map[string]exported{contract, brought, ofStates} {
-		for name, is := range all {
-			switch {
-			case is.kind == "histogram" && series == name+"_bucket":
-				return slices.Concat(is.labels, target, []string{"le"})
-			case is.kind == "histogram" && (series == name+"_sum" || series == name+"_count"),
-				is.kind != "histogram" && series == name:
-				return slices.Concat(is.labels, target)
-			}
+func labelsOf(all map[string]exported, series string) []string {
+	name, bucket := strings.CutSuffix(series, "_bucket")
+	if is, there := all[name]; bucket && there && is.mayBe("histogram") {
+		return slices.Concat(is.labels, target, []string{"le"})
+	}
+	for _, suffix := range []string{"_sum", "_count"} {
+		name, cut := strings.CutSuffix(series, suffix)
+		if is, there := all[name]; cut && there && is.mayBe("histogram") {
+			return slices.Concat(is.labels, target)
 		}
+	}
+	if is, there := all[series]; there && is.kind != "histogram" {
+		return slices.Concat(is.labels, target)
 	}
 	return nil
 }
 
 // wrongIn returns what an expression takes for granted and is not there.
-func wrongIn(t *testing.T, expression string) []string {
-	t.Helper()
+func wrongIn(metrics map[string]exported, expression string) []string {
 	parsed, err := promQL.ParseExpr(expression)
 	if err != nil {
 		return []string{err.Error()}
@@ -44,7 +45,7 @@ func wrongIn(t *testing.T, expression string) []string {
 		if !is {
 			return nil
 		}
-		all := labelsOf(selector.Name)
+		all := labelsOf(metrics, selector.Name)
 		if all == nil {
 			wrong = append(wrong, "there is no metric "+selector.Name)
 		}
@@ -88,11 +89,12 @@ func TestExpressionsAskOnlyForWhatTheOperatorExports(t *testing.T) {
 			all["panel "+panel.Title] = append(all["panel "+panel.Title], withVariables(target.Expr))
 		}
 	}
+	metrics := allMetrics(t)
 	count := 0
 	for where, expressions := range all {
 		for _, expression := range expressions {
 			count++
-			for _, wrong := range wrongIn(t, expression) {
+			for _, wrong := range wrongIn(metrics, expression) {
 				t.Errorf("%s: %s: %s", where, wrong, expression)
 			}
 		}
@@ -103,6 +105,7 @@ func TestExpressionsAskOnlyForWhatTheOperatorExports(t *testing.T) {
 }
 
 func TestAMistakeInAnExpressionIsNoticed(t *testing.T) {
+	metrics := allMetrics(t)
 	for expression, want := range map[string]string{
 		"sum(sendforsign_conditions)":                                           "no metric sendforsign_conditions",
 		`sendforsign_condition{state="True"}`:                                   "no label state",
@@ -112,7 +115,7 @@ func TestAMistakeInAnExpressionIsNoticed(t *testing.T) {
 		"histogram_quantile(0.9, sendforsign_token_overlap_seconds_bucket{":     "parse error",
 		`sum by (le) (rate(sendforsign_token_overlap_seconds_sum{le="1"}[5m]))`: "no label le",
 	} {
-		if wrong := strings.Join(wrongIn(t, expression), "; "); !strings.Contains(wrong, want) {
+		if wrong := strings.Join(wrongIn(metrics, expression), "; "); !strings.Contains(wrong, want) {
 			t.Errorf("%s: %q, want %q", expression, wrong, want)
 		}
 	}
@@ -128,7 +131,7 @@ func TestEachMetricIsOnTheDashboardOrInAnAlert(t *testing.T) {
 			all.WriteString(target.Expr)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(contract)) {
+	for _, name := range slices.Sorted(maps.Keys(ownMetrics(t, true))) {
 		if !strings.Contains(all.String(), name) {
 			t.Errorf("nobody looks at %s", name)
 		}

@@ -198,7 +198,8 @@ func (w *world) pass(leader *replica, c *client) {
 	c.tried = time.Time{}
 }
 
-var latenessBounds = []float64{1, 5, 15, 30, 60, 120, 300, 600, math.Inf(1)}
+// latenessBounds are those of the histogram.
+var latenessBounds = []float64{0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, math.Inf(1)}
 
 func le(bound float64) string {
 	if math.IsInf(bound, 1) {
@@ -279,7 +280,7 @@ func (w *world) state() []sample {
 	}
 	for _, c := range w.clients {
 		tell("SfsClient", c.namespace, c.name, w.conditionsOf(c))
-		if c.token == nil {
+		if c.token == nil || c.suspended {
 			continue
 		}
 		for which, at := range map[string]time.Time{
@@ -332,7 +333,7 @@ func (w *world) expose(r *replica) []sample {
 	}
 	status := map[bool]float64{true: 1}[r.leads]
 	all = append(slices.Clone(all),
-		of(1, "sendforsign_build_info", "version", "v1", "revision", "x", "goversion", "go1.26"),
+		of(1, "sendforsign_build_info", "version", "v1", "goversion", "go1.26"),
 		of(status, "leader_election_master_status", "name", "sfs-operator.sendforsign.com"))
 	for key, value := range r.counts {
 		var pairs []string
@@ -366,7 +367,9 @@ func seen(s sample, pod string) labels.Labels {
 }
 
 // scrape stores what a replica says, and marks as stale what it no longer says.
-func scrape(t *testing.T, storage *teststorage.TestStorage, w *world, r *replica, before map[string]labels.Labels) map[string]labels.Labels {
+func scrape(
+	t *testing.T, storage *teststorage.TestStorage, w *world, r *replica, before map[string]labels.Labels, look ...func(sample),
+) map[string]labels.Labels {
 	t.Helper()
 	now := map[string]labels.Labels{}
 	appender := storage.Appender(t.Context())
@@ -383,6 +386,9 @@ func scrape(t *testing.T, storage *teststorage.TestStorage, w *world, r *replica
 		}
 		now[series.String()] = series
 		put(series, s.value)
+		for _, l := range look {
+			l(s)
+		}
 	}
 	for key, series := range before {
 		if now[key].Len() == 0 {

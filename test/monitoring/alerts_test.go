@@ -60,11 +60,11 @@ var stories = map[string]story{
 	"nothing happens, and there are two replicas": {replicas: 2, lasts: time.Hour},
 	"tokens of all lives are renewed, with margins of all lengths": {
 		begins: func(w *world) {
-			for _, life := range []time.Duration{10, 30, 60, 150, 300, 600, 1800, 7200} {
-				for _, before := range []time.Duration{0, 180, 400, 5000} {
-					p := &platform{name: fmt.Sprintf("p-%d-%d", life, before), life: life * time.Second}
+			for _, life := range []string{"10s", "30s", "1m", "150s", "5m", "10m", "30m", "2h"} {
+				for _, before := range []string{"0", "3m", "400s", "80m"} {
+					p := &platform{name: "life-" + life + "-before-" + before, life: span(life)}
 					w.platforms = append(w.platforms, p)
-					w.add(p, p.name, token.Policy{RenewBefore: before * time.Second})
+					w.add(p, p.name, token.Policy{RenewBefore: span(before)})
 				}
 			}
 		},
@@ -206,6 +206,14 @@ var stories = map[string]story{
 		begins: func(w *world) { w.delay = 100 * time.Second }, lasts: 50 * minute,
 		wants: []want{{"SendforsignRenewalLate", "", 40 * minute, 50 * minute}},
 	},
+}
+
+func span(text string) time.Duration {
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		panic(err)
+	}
+	return d
 }
 
 func credentials(reason string) func(*world) {

@@ -74,10 +74,7 @@ func TestThePageHasAllMetrics(t *testing.T) {
 			t.Errorf("there is no metric %s", name)
 			continue
 		}
-		var labels []string
-		for _, label := range strings.FieldsFunc(found[3], func(r rune) bool { return strings.ContainsRune("`, ", r) }) {
-			labels = append(labels, label)
-		}
+		labels := strings.FieldsFunc(found[3], func(r rune) bool { return strings.ContainsRune("`, ", r) })
 		slices.Sort(labels)
 		if found[2] != is.kind || !slices.Equal(labels, is.labels) {
 			t.Errorf("%s is a %s with %v, and told to be a %s with %v", name, is.kind, is.labels, found[2], labels)

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/promql/parser"
 )
 
@@ -53,7 +53,7 @@ func wrongIn(metrics map[string]exported, expression string) []string {
 			known[label] = true
 		}
 		for _, matcher := range selector.LabelMatchers {
-			if matcher.Name != labels.MetricName && !slices.Contains(all, matcher.Name) {
+			if matcher.Name != model.MetricNameLabel && !slices.Contains(all, matcher.Name) {
 				wrong = append(wrong, selector.Name+" has no label "+matcher.Name)
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/timestamp"
 	"github.com/prometheus/prometheus/model/value"
@@ -91,7 +92,7 @@ type sample struct {
 }
 
 func of(value float64, metric string, pairs ...string) sample {
-	return sample{append([]string{labels.MetricName, metric}, pairs...), value}
+	return sample{append([]string{model.MetricNameLabel, metric}, pairs...), value}
 }
 
 func (r *replica) count(by float64, metric string, pairs ...string) {

@@ -130,6 +130,7 @@ manifests: $(CONTROLLER_GEN) ## Generate the CRDs and the RBAC role from the Go 
 	cp config/crd/bases/*.yaml $(CHART)/files/crd
 	cp config/rbac/*role.yaml config/rbac/*roles.yaml $(CHART)/files
 	cp config/rbac/role.yaml cli/internal/doctor
+	cp config/components/prometheus-rule/prometheus_rule.yaml config/components/grafana-dashboard/dashboard.json $(CHART)/files
 
 .PHONY: chart
 chart: manifests ## Generate what the chart says of its values: the table of its README, and types of Kubernetes in its schema
@@ -151,6 +152,8 @@ vet: ## Run go vet
 	$(GO) -C test/argocd vet ./...
 	$(GO) -C test/chart vet ./...
 	$(GO) -C test/health vet ./...
+	CGO_ENABLED=0 $(GO) -C test/monitoring vet ./...
+	CGO_ENABLED=0 $(GO) -C test/statemetrics vet ./...
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) $(ACTIONLINT) ## Lint all Go code, the API types for the conventions of Kubernetes, and the workflows
@@ -162,6 +165,9 @@ lint: $(GOLANGCI_LINT) $(ACTIONLINT) ## Lint all Go code, the API types for the 
 	cd test/argocd && $(GOLANGCI_LINT) run
 	cd test/chart && $(GOLANGCI_LINT) run
 	cd test/health && $(GOLANGCI_LINT) run
+	@# As they are tested, so that what they need is built once.
+	cd test/monitoring && CGO_ENABLED=0 $(GOLANGCI_LINT) run
+	cd test/statemetrics && CGO_ENABLED=0 $(GOLANGCI_LINT) run
 
 .PHONY: demo
 demo: build $(if $(FAULT),cli) ## Run the operator on a local control plane and a simulated Sendforsign (DEMO_FOR=2m ends it, FAULT=name breaks it)
@@ -179,7 +185,7 @@ test: ## Run all tests with the race detector, on a real control plane
 	@assets="$$($(GO) run ./hack/controlplane)" || exit; \
 	KUBEBUILDER_ASSETS="$$assets" CGO_ENABLED=1 $(GO) test -race -timeout 15m -p 2 $(TESTFLAGS) $(PKG)
 ifeq ($(PKG),./...)
-	@$(MAKE) --no-print-directory test-links test-health test-chart test-cli
+	@$(MAKE) --no-print-directory test-links test-health test-monitoring test-chart test-cli
 endif
 
 .PHONY: test-links
@@ -189,6 +195,11 @@ test-links: ## Test what checks the links of the documentation (a part of test, 
 .PHONY: test-health
 test-health: ## Test what Argo CD and kstatus make of the resources (a part of test, in less than a second)
 	$(GO) -C test/health test .
+
+.PHONY: test-monitoring
+test-monitoring: ## Test alerts, dashboard and pages of the metrics, and what kube-state-metrics tells (a part of test)
+	CGO_ENABLED=0 $(GO) -C test/monitoring test $(TESTFLAGS) .
+	CGO_ENABLED=0 $(GO) -C test/statemetrics test $(TESTFLAGS) .
 
 .PHONY: test-chart
 test-chart: ## Test the Helm chart (a part of test; without the race detector: all that runs at once there is tested above)

@@ -140,8 +140,10 @@ func (c *cluster) await(what string, try func(context.Context) error) {
 
 // problems of an object are what the API server says against it. Of a kind that it does not know, the Go type says so.
 func (c *cluster) problems(o *unstructured.Unstructured) error {
-	if o.GetKind() == "ServiceMonitor" {
-		return runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(o.Object, &monitoringv1.ServiceMonitor{}, true)
+	if known, there := map[string]any{
+		"ServiceMonitor": &monitoringv1.ServiceMonitor{}, "PrometheusRule": &monitoringv1.PrometheusRule{},
+	}[o.GetKind()]; there {
+		return runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(o.Object, known, true)
 	}
 	o = o.DeepCopy()
 	err := c.Client.Create(c.t.Context(), o, client.DryRunAll, client.FieldValidation(metav1.FieldValidationStrict))
@@ -195,6 +197,8 @@ func TestARealAPIServerTakesTheChart(t *testing.T) {
 			deployment:                 {"spec", "replica"},
 			policy:                     {"spec", "egres"},
 			monitor:                    {"spec", "endpoint"},
+			alerts:                     {"spec", "group"},
+			dashboard:                  {"dates"},
 			"ClusterRole sfs-operator": {"rule"},
 			"Service sfs-system/sfs-operator-metrics": {"spec", "port"},
 		} {

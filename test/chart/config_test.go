@@ -5,6 +5,7 @@ package chart
 
 import (
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -18,9 +19,25 @@ import (
 
 // components are those of config/, with the values that do the same.
 var components = map[string]string{
+	"grafana-dashboard":     "grafanaDashboard: {enabled: true}",
 	"network-policy":        "networkPolicy: {enabled: true}",
 	"pod-disruption-budget": "podDisruptionBudget: {enabled: true}",
+	"prometheus-rule":       "prometheusRule: {enabled: true}",
 	"service-monitor":       "serviceMonitor: {enabled: true}",
+}
+
+func TestEachComponentIsComparedWithTheChart(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(root, "config", "components", "*", "kustomization.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, file := range files {
+		names = append(names, filepath.Base(filepath.Dir(file)))
+	}
+	if known := slices.Sorted(maps.Keys(components)); !slices.Equal(names, known) {
+		t.Errorf("there are %v, and %v are compared", names, known)
+	}
 }
 
 func TestTheChartAndKustomizeSayTheSame(t *testing.T) {

@@ -167,7 +167,7 @@ func TestTheSchemaIsStrictEverywhere(t *testing.T) {
 }
 
 // byName are the maps whose keys are the user's own.
-var byName = []string{"nodeSelector", "matchLabels", "labels", "requests", "limits"}
+var byName = []string{"nodeSelector", "matchLabels", "labels", "annotations", "requests", "limits"}
 
 // misspelt returns copies of values, each with one name at one level that is not known there.
 func misspelt(where string, v any, root func(any) any, all map[string]any) {
@@ -259,6 +259,9 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		"networkPolicy: {apiServerPorts: [0]}":     "/networkPolicy/apiServerPorts/0",
 		"metrics: {readers: [{name: prometheus}]}": "namespace",
 		"serviceMonitor: {interval: often}":        "/serviceMonitor/interval",
+		"metrics: {perResource: sometimes}":        "/metrics/perResource",
+		"prometheusRule: {runbookURL: docs}":       "/prometheusRule/runbookURL",
+		"grafanaDashboard: {labels: [a]}":          "/grafanaDashboard/labels",
 		"crds: {enabled: 'true'}":                  "/crds/enabled",
 	} {
 		if _, _, err := tryRender(t, values); err == nil || !strings.Contains(err.Error(), want) {

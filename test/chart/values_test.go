@@ -17,6 +17,8 @@ const (
 	deployment = "Deployment sfs-system/sfs-operator"
 	policy     = "NetworkPolicy sfs-system/sfs-operator"
 	monitor    = "ServiceMonitor sfs-system/sfs-operator"
+	alerts     = "PrometheusRule sfs-system/sfs-operator"
+	dashboard  = "ConfigMap sfs-system/sfs-operator-dashboard"
 	digest     = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 )
 
@@ -70,9 +72,20 @@ var effects = []effect{
 	{
 		value: "metrics.readers", to: "[{namespace: monitoring, name: prometheus}]", object: "ClusterRoleBinding sfs-operator-metrics-reader",
 	},
+	{value: "metrics.perResource", to: "false", object: deployment, words: `"--metrics-per-resource=false"`},
 	{value: "serviceMonitor.enabled", to: "true", object: monitor},
 	{value: "serviceMonitor.labels", given: "serviceMonitor: {enabled: true}", to: "{release: prometheus}", object: monitor, words: `"release":"prometheus"`},
 	{value: "serviceMonitor.interval", given: "serviceMonitor: {enabled: true}", to: "10s", object: monitor, words: `"interval":"10s"`},
+	{value: "prometheusRule.enabled", to: "true", object: alerts},
+	{value: "prometheusRule.labels", given: "prometheusRule: {enabled: true}", to: "{release: prometheus}", object: alerts, words: `"release":"prometheus"`},
+	{
+		value: "prometheusRule.runbookURL", given: "prometheusRule: {enabled: true}", to: "https://wiki.example/alerts.md",
+		object: alerts, words: `"runbook_url":"https://wiki.example/alerts.md#sendforsigntokenexpired"`,
+	},
+	{value: "grafanaDashboard.enabled", to: "true", object: dashboard},
+	{value: "grafanaDashboard.labels", given: "grafanaDashboard: {enabled: true}", to: "{team: platform}", object: dashboard, words: `"team":"platform"`},
+	{value: "grafanaDashboard.annotations", given: "grafanaDashboard: {enabled: true}", to: "{team: platform}", object: dashboard, words: `"team":"platform"`},
+	{value: "grafanaDashboard.folder", given: "grafanaDashboard: {enabled: true}", to: "Sendforsign", object: dashboard, words: `"grafana_folder":"Sendforsign"`},
 	{value: "networkPolicy.enabled", to: "true", object: policy},
 	{value: "networkPolicy.apiServerPorts", given: "networkPolicy: {enabled: true}", to: "[16443]", object: policy, words: `{"port":16443,"protocol":"TCP"}`},
 	{value: "networkPolicy.metricsFrom", given: "networkPolicy: {enabled: true}", to: "[{namespaceSelector: {}}]", object: policy, words: `"from":[{"namespaceSelector":{}}]`},

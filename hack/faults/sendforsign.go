@@ -21,7 +21,7 @@ import (
 )
 
 // ProbeInterval is in what time the operator probes each token of an SfsClient with token.verification: Probe, as
-// docs/resources.md says.
+// docs/sfsclient.md says.
 const ProbeInterval = 5 * time.Minute
 
 // ProbePhase is how long it takes until the first probe of an SfsClient, which its UID decides.

@@ -89,6 +89,8 @@ func repaired(secret string) happening {
 	return normal("SecretRepaired", "Publish", "Secret "+secret+" was missing or changed and has been written anew")
 }
 
+func inUse(message string) happening { return warning("InUse", "Delete", message) }
+
 func secretsLeft() happening {
 	return warning("SecretsLeft", "Release", "the Secrets of this resource could not be removed in time; delete them, or its keys in them, by hand")
 }

@@ -110,7 +110,7 @@ func (r *PlatformReconciler) finalize(ctx context.Context, p *platformPass) (ctr
 func (p *platformPass) reportDeleting(names []string) {
 	message := "the SfsPlatform is being deleted and waits, a minute at most, for SfsClients to be deleted too: " + someOf(names)
 	if ready := conditions.Get(p.platform, v1alpha1.ReadyCondition); ready == nil || ready.Reason != v1alpha1.DeletingReason {
-		p.tell(warning("InUse", "Delete", message))
+		p.tell(inUse(message))
 	}
 	p.set(v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.DeletingReason, message)
 	conditions.Remove(p.platform, v1alpha1.ReconcilingCondition)

@@ -12,12 +12,13 @@ import (
 )
 
 // attempts remembers which steps failed and when each may be tried again, so that an unrelated event does not bring a
-// failed request forward, and which steps of a deletion need not be done again. It is kept in memory: after a restart each
-// step is tried once.
+// failed request forward; which steps of a deletion need not be done again; and which failure has been told of. It is kept
+// in memory: after a restart each step is tried once.
 type attempts struct {
 	clock      clock.PassiveClock
 	fast, slow workqueue.TypedRateLimiter[attemptKey]
 	fulfilled  *memory[fulfilled]
+	ailing     *memory[string] // of what is not well: the reason that was told of last, or none
 
 	mu   sync.Mutex
 	next map[ref]map[attemptKey]time.Time
@@ -43,7 +44,7 @@ func newAttempts(clk clock.PassiveClock) *attempts {
 		// outage into a long one.
 		fast: workqueue.NewTypedItemExponentialFailureRateLimiter[attemptKey](time.Second, 30*time.Second),
 		slow: workqueue.NewTypedItemExponentialFailureRateLimiter[attemptKey](30*time.Second, 10*time.Minute),
-		next: map[ref]map[attemptKey]time.Time{}, fulfilled: newMemory[fulfilled](),
+		next: map[ref]map[attemptKey]time.Time{}, fulfilled: newMemory[fulfilled](), ailing: newMemory[string](),
 	}
 }
 
@@ -102,6 +103,7 @@ func (a *attempts) succeeded(key attemptKey) {
 // gone forgets all of a resource.
 func (a *attempts) gone(r ref) {
 	a.fulfilled.drop(r)
+	a.ailing.drop(r)
 	a.forget(r, func(attemptKey) bool { return true })
 }
 

@@ -18,6 +18,9 @@ import (
 	"github.com/sendforsign/sfs-operator/sendforsign"
 )
 
+// tokenStep mints a token.
+const tokenStep = "token"
+
 // keepToken keeps a living token in its Secret. blocked is what keeps the client from being used, if anything: then no
 // token is minted, and the one that is there is judged by its age.
 func (r *ClientReconciler) keepToken(ctx context.Context, p *clientPass, blocked error) error {
@@ -95,21 +98,34 @@ func (r *ClientReconciler) renewIfDue(
 	if err != nil {
 		return current, err
 	}
-	r.countRenewal(current, renewed, policy, reason)
 	p.tellRenewal(reason)
 	return renewed, nil
 }
 
-// countRenewal counts how late a token was replaced, and for how long the one before could still be used.
-func (r *ClientReconciler) countRenewal(before, after *token.Token, policy token.Policy, reason token.Reason) {
-	if before == nil || before.Issued.Equal(after.Issued) {
+// countRenewal counts how late a token was replaced, and for how long the one before can still be used.
+func (r *ClientReconciler) countRenewal(p *clientPass, before *token.Token, by mintedToken, why token.Reason) {
+	if before == nil || before.Issued.Equal(by.token.Issued) {
 		return // there was none, or it is the same one in another form
 	}
 	now := r.clock.Now()
-	if reason == token.Due {
-		r.metrics.TokenRenewed(now.Sub(policy.RenewalTime(*before)))
+	if ready := conditions.Get(p.began, v1alpha1.ReadyCondition); why == token.Due && (ready == nil || ready.Reason != v1alpha1.SuspendedReason) {
+		planned := renewalPolicy(p.platform, p.client).RenewalTime(*before)
+		// A margin that has just been made longer does not make anybody late.
+		if known := p.client.Status.Token; known != nil && known.RenewalTime.After(planned) && known.Revision == before.Revision {
+			planned = known.RenewalTime.Time
+		}
+		r.metrics.TokenRenewed(now.Sub(planned))
 	}
-	r.metrics.TokenReplaced(before.Expires.Sub(now))
+	end := before.Expires
+	if why == token.Rejected {
+		end = now
+	}
+	for _, replaced := range by.previous {
+		if replaced.expires.Equal(before.Expires) && replaced.revoke.Before(end) {
+			end = replaced.revoke
+		}
+	}
+	r.metrics.TokenReplaced(end.Sub(now))
 }
 
 func (p *clientPass) tellRenewal(reason token.Reason) {
@@ -221,6 +237,7 @@ func (r *ClientReconciler) renew(
 		return nil, err
 	}
 	r.tokens.put(p.ref, keptToken{minted, true, p.tokenForm.shape})
+	r.countRenewal(p, current, minted, why)
 	return &minted.token, nil
 }
 
@@ -271,7 +288,7 @@ func (r *ClientReconciler) mintInTurn(ctx context.Context, p *clientPass, curren
 		return m, err
 	}
 	limit := func(wait time.Duration) time.Duration { return token.RetryDelay(current, wait, p.now) }
-	err = p.try(ctx, step{name: "token", session: session, class: tokenClass(current, p.now), limit: limit}, func() (err error) {
+	err = p.try(ctx, step{name: tokenStep, session: session, class: tokenClass(current, p.now), limit: limit}, func() (err error) {
 		m, err = r.mint(ctx, p)
 		return err
 	})

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/prometheus/common/expfmt"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
@@ -229,5 +230,61 @@ func TestWhatIsDoneIsCounted(t *testing.T) {
 	w.run(2 * time.Minute)
 	if got := count("api_throttled_seconds_total"); got != "" {
 		t.Errorf("of a platform that is gone: %s", got)
+	}
+}
+
+func TestWhatIsNotLateIsNotCountedAsLate(t *testing.T) {
+	for name, test := range map[string]struct {
+		do func(*world, *v1alpha1.SfsClient)
+		// overlap is the greatest bucket of what is left of the replaced token that has none, renewals how many were planned.
+		left, renewals string
+	}{
+		"a suspended client that goes on": {
+			do: func(w *world, c *v1alpha1.SfsClient) {
+				update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Suspend = true })
+				w.run(2 * time.Hour)
+				update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Suspend = false })
+			},
+			left: `bucket{le="0"} 1`, renewals: "count 0",
+		},
+		"a longer margin": {
+			do: func(w *world, c *v1alpha1.SfsClient) {
+				w.run(15 * time.Minute)
+				update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Token.RenewBefore = &metav1.Duration{Duration: 24 * time.Minute} })
+			},
+			left: `bucket{le="450"} 0`, renewals: `bucket{le="0.1"} 1`,
+		},
+		"a token that is revoked at once": {
+			do: func(w *world, c *v1alpha1.SfsClient) {
+				w.run(time.Minute)
+				update(w, c, func(c *v1alpha1.SfsClient) {
+					c.Annotations = map[string]string{v1alpha1.RevokeRequestedAtAnnotation: w.clock.Now().Format(time.RFC3339)}
+				})
+			},
+			left: `bucket{le="0"} 1`, renewals: "count 0",
+		},
+		"a token that is revoked after its replacement": {
+			do: func(w *world, c *v1alpha1.SfsClient) {
+				update(w, c, onRotate)
+				w.run(20 * time.Minute)
+			},
+			left: `bucket{le="300"} 1`, renewals: `bucket{le="0.1"} 1`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.options.Metrics = metrics.New()
+			w.restart()
+			c := w.newSfsClient("shop")
+			w.settle()
+			test.do(w, c)
+			w.settle()
+			w.wantReady(c)
+			for metric, want := range map[string]string{"token_overlap_seconds": test.left, "token_renewal_lateness_seconds": test.renewals} {
+				if got := w.exported(w.options.Metrics, metric); !slices.Contains(got, metric+"_"+want) {
+					t.Errorf("exported\n%s\nwant %s", strings.Join(got, "\n"), want)
+				}
+			}
+		})
 	}
 }

@@ -118,10 +118,10 @@ func TestEachWriteToSFSIsRecorded(t *testing.T) {
 	w.settle()
 
 	type record struct {
-		Msg, ControllerKind, Namespace, Name, Endpoint, Action, Result string
-		Generation                                                     int64
-		Code                                                           int
-		Duration                                                       *time.Duration
+		Msg, ControllerKind, Namespace, Name, Platform, TokenOf, Endpoint, Action, Result string
+		Generation                                                                        int64
+		Code                                                                              int
+		Duration                                                                          *time.Duration
 	}
 	var got []record
 	for line := range strings.Lines(w.log.String()) {
@@ -140,12 +140,14 @@ func TestEachWriteToSFSIsRecorded(t *testing.T) {
 	}
 	written := func(endpoint, action, result string, generation int64, code int) record {
 		return record{
-			Msg: "Wrote to SFS", ControllerKind: clientKind, Namespace: w.namespace, Name: "shop",
+			Msg: "Wrote to SFS", ControllerKind: clientKind, Namespace: w.namespace, Name: "shop", Platform: w.platform,
 			Endpoint: endpoint, Action: action, Result: result, Generation: generation, Code: code,
 		}
 	}
+	platform := written("token", "create", "success", 1, 201) // which this one was the first to need
+	platform.TokenOf = "platform"
 	want := []record{
-		written("token", "create", "success", 1, 201), // of the platform, which this one was the first to need
+		platform,
 		written("client", "create", "success", 1, 201),
 		written("token", "create", "success", 1, 201),
 		written("client", "update", "refused", 2, 422),
@@ -157,19 +159,64 @@ func TestEachWriteToSFSIsRecorded(t *testing.T) {
 
 func TestDriftIsToldWithTheFields(t *testing.T) {
 	w := newWorld(t)
-	c := w.newSfsClient("shop", called("The Shop"), func(c *v1alpha1.SfsClient) { c.Spec.DriftPolicy = v1alpha1.DriftPolicyReport })
+	c := w.newSfsClient("shop", called("The Shop"), func(c *v1alpha1.SfsClient) {
+		c.Spec.DriftPolicy, c.Spec.Organization = v1alpha1.DriftPolicyReport, "The Shop Ltd"
+	})
 	w.settle()
 	w.reload(c)
 	w.somebodyElse(c.Status.ClientKey, sendforsign.ClientFields{FullName: "Renamed"})
 	w.run(time.Hour)
 	w.wantTold("shop", "Created", "FirstToken", v1alpha1.DriftDetectedReason)
+	w.somebodyElse(c.Status.ClientKey, sendforsign.ClientFields{Organization: "Renamed Ltd"})
+	w.run(time.Hour)
+	w.wantTold("shop", "Created", "FirstToken", v1alpha1.DriftDetectedReason, v1alpha1.DriftDetectedReason)
+	if note := w.recorder.all()[len(w.recorder.all())-1]; !strings.HasSuffix(note, ": organization") {
+		t.Errorf("the event is %q", note)
+	}
 	update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.DriftPolicy = v1alpha1.DriftPolicyCorrect })
 	w.run(time.Hour)
-	w.wantTold("shop", "Created", "FirstToken", v1alpha1.DriftDetectedReason, "Updated")
+	w.wantTold("shop", "Created", "FirstToken", v1alpha1.DriftDetectedReason, v1alpha1.DriftDetectedReason, "Updated")
 	w.somebodyElse(c.Status.ClientKey, sendforsign.ClientFields{FullName: "Renamed"})
 	w.run(time.Hour)
-	w.wantTold("shop", "Created", "FirstToken", v1alpha1.DriftDetectedReason, "Updated", "DriftCorrected")
+	w.wantTold("shop", "Created", "FirstToken", v1alpha1.DriftDetectedReason, v1alpha1.DriftDetectedReason, "Updated", "DriftCorrected")
 	if note := w.recorder.all()[len(w.recorder.all())-1]; !strings.HasSuffix(note, ": fullName") {
 		t.Errorf("the event is %q", note)
 	}
+}
+
+func TestAFailureIsNotOverBecauseSomethingElseIsUnderWay(t *testing.T) {
+	w := newWorld(t)
+	c := w.newSfsClient("shop", called("The Shop"))
+	w.settle()
+	template := func(text v1alpha1.SecretTemplateText) func(*v1alpha1.SfsClient) {
+		return func(c *v1alpha1.SfsClient) {
+			c.Spec.Secret.Template.Data = map[string]v1alpha1.SecretTemplateText{"x": text}
+		}
+	}
+	update(w, c, template("{{ .nothing }}"))
+	w.settle()
+	w.throttle(1, "30")
+	update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.FullName = "The New Shop" })
+	w.run(time.Minute)
+	w.wantTold("shop", "Created", "FirstToken", v1alpha1.TemplateErrorReason, "Updated")
+
+	// While it is suspended it is not over either; when it goes on and all is well, it is.
+	update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Suspend = true })
+	w.settle()
+	update(w, c, template("{{ .baseURL }}"))
+	w.settle()
+	w.wantTold("shop", "Created", "FirstToken", v1alpha1.TemplateErrorReason, "Updated")
+	update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Suspend = false })
+	w.settle()
+	w.wantReady(c)
+	w.wantTold("shop", "Created", "FirstToken", v1alpha1.TemplateErrorReason, "Updated", "Resolved")
+}
+
+func TestABlipIsNotToldOf(t *testing.T) {
+	w := newWorld(t)
+	w.newSfsClient("shop")
+	w.settle()
+	w.sim.Inject(sfstest.Fault{Endpoint: "token", Status: 503, Times: 2})
+	w.run(time.Hour)
+	w.wantTold("shop", "Created", "FirstToken")
 }

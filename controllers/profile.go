@@ -165,15 +165,21 @@ func (p *tenantPass) compare(ctx context.Context, what profile, asked bool) erro
 
 // foundPending records differences that stay, and tells of those that are new.
 func (p *tenantPass) foundPending(differences []difference, drifted bool) {
-	changes := pending(differences)
-	if slices.Equal(*p.at.pending, changes) {
+	changes, known := pending(differences), *p.at.pending
+	*p.at.pending = changes
+	var news []difference
+	for i, d := range differences {
+		if !slices.Contains(known, changes[i]) {
+			news = append(news, d)
+		}
+	}
+	if len(news) == 0 {
 		return
 	}
-	*p.at.pending = changes
 	if drifted {
-		p.drift.found(p.ref, differences)
+		p.drift.found(p.ref, news)
 	}
-	p.tell(driftDetected(differences))
+	p.tell(driftDetected(news))
 }
 
 const inSync = "SFS holds what the spec asks for"

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"strconv"
 
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
 	"github.com/sendforsign/sfs-operator/internal/metrics"
 	"github.com/sendforsign/sfs-operator/internal/token"
 	"github.com/sendforsign/sfs-operator/sendforsign"
@@ -45,6 +47,8 @@ func (s *session) mintPlatformToken(ctx context.Context) (token.Minted[sendforsi
 		return none, err
 	}
 	s.gate.spend(ref{}) // it was asked for by nobody who has waited for it
+	// The resource that happened to need it first has not got it.
+	ctx = log.IntoContext(ctx, log.FromContext(ctx).WithValues("tokenOf", "platform"))
 	made, err := s.api.CreatePlatformToken(ctx, s.credentials)
 	s.note(err)
 	s.metrics.TokenRequested(metrics.MintPlatform, resultOf(err))

@@ -157,7 +157,7 @@ func (s *Sessions) build(ctx context.Context, platform *v1alpha1.SfsPlatform, se
 			pace: waits,
 		}
 	}
-	made, err := s.connect(details, credentials)
+	made, err := s.connect(platform.Name, details, credentials)
 	if err != nil {
 		return nil, &problem{reason: v1alpha1.InvalidConfigurationReason, message: err.Error(), pace: waits}
 	}
@@ -171,8 +171,8 @@ func isClean(s sendforsign.Secret) bool {
 	return s != "" && strings.TrimSpace(s.Reveal()) == s.Reveal()
 }
 
-func (s *Sessions) connect(details sessionDetails, credentials sendforsign.Credentials) (*session, error) {
-	options := []sendforsign.Option{sendforsign.WithUserAgent(version.UserAgent()), sendforsign.WithObserver(s.observe)}
+func (s *Sessions) connect(platform string, details sessionDetails, credentials sendforsign.Credentials) (*session, error) {
+	options := []sendforsign.Option{sendforsign.WithUserAgent(version.UserAgent()), sendforsign.WithObserver(s.observing(platform))}
 	if details.caBundle != "" {
 		roots := x509.NewCertPool()
 		if !roots.AppendCertsFromPEM([]byte(details.caBundle)) {
@@ -195,6 +195,7 @@ func (s *Sessions) connect(details sessionDetails, credentials sendforsign.Crede
 		return nil, fmt.Errorf("spec.baseURL: %w", err)
 	}
 	made := &session{
+		platform:    platform,
 		id:          strconv.FormatInt(s.count.Add(1), 10),
 		details:     details,
 		api:         api,
@@ -207,12 +208,14 @@ func (s *Sessions) connect(details sessionDetails, credentials sendforsign.Crede
 	return made, nil
 }
 
-// observe counts a request to SFS, and records it where it was to change something there.
-func (s *Sessions) observe(ctx context.Context, e sendforsign.Exchange) {
-	s.metrics.APIAnswered(e.Endpoint, e.Action, e.Status, e.Duration)
-	if e.IsChange() {
-		log.FromContext(ctx).Info("Wrote to SFS", "endpoint", e.Endpoint, "action", e.Action, "result", resultOf(e.Err),
-			"code", e.Status, "duration", e.Duration)
+// observing returns what counts a request to SFS, and records it where it was to change something there.
+func (s *Sessions) observing(platform string) func(context.Context, sendforsign.Exchange) {
+	return func(ctx context.Context, e sendforsign.Exchange) {
+		s.metrics.APIAnswered(e.Endpoint, e.Action, e.Status, e.Duration)
+		if e.IsChange() {
+			log.FromContext(ctx).Info("Wrote to SFS", "platform", platform, "endpoint", e.Endpoint, "action", e.Action,
+				"result", resultOf(e.Err), "code", e.Status, "duration", e.Duration)
+		}
 	}
 }
 
@@ -248,7 +251,6 @@ func (s *Sessions) get(key sessionKey, details sessionDetails) *session {
 func (s *Sessions) put(platform *v1alpha1.SfsPlatform, secret string, made *session) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	made.platform = platform.Name
 	made.changed = func() { s.changed(platform.Name) }
 	made.verdict.changed = made.changed
 	made.gate = s.gateFor(platform, made.details)

@@ -197,7 +197,8 @@ type SfsPlatformStatus struct {
 	// +optional
 	ThrottledUntil *metav1.Time `json:"throttledUntil,omitempty"`
 
-	// lastDriftCheckTime is when the clients at SFS were last listed and compared with the SfsClients.
+	// lastDriftCheckTime is when the clients at SFS were last listed and compared with the SfsClients. Before the first time
+	// it is when the platform was first looked at.
 	// +optional
 	LastDriftCheckTime *metav1.Time `json:"lastDriftCheckTime,omitempty"`
 

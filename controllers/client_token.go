@@ -365,6 +365,9 @@ func (p *clientPass) judgeToken(current *token.Token, failure error, rejected bo
 	failed := problemOf(failure)
 	before := conditions.Get(p.client, v1alpha1.TokenValidCondition)
 	deferral := failure != nil && failed == nil && before != nil
+	if failed == nil && current != nil && p.waitsForPause(*current) {
+		failed = pauseAsked(nil)
+	}
 	switch {
 	case current == nil && deferral && before.Status == metav1.ConditionFalse:
 		p.urgency = urgencyMissing // what was said of the last attempt still holds
@@ -393,6 +396,16 @@ func (p *clientPass) judgeToken(current *token.Token, failure error, rejected bo
 		}
 		p.set(v1alpha1.TokenValidCondition, metav1.ConditionFalse, v1alpha1.TokenExpiringReason, message)
 	}
+}
+
+// waitsForPause says whether a pause that SFS asked for is what keeps a token from being renewed. It does so only when half of
+// the time for that is over: a pause is mostly short, and not worth two writes of a status.
+func (p *clientPass) waitsForPause(current token.Token) bool {
+	if p.session == nil || p.session.gate.paused() == nil {
+		return false
+	}
+	due, last := renewalPolicy(p.platform, p.client).RenewalTime(current), current.Expires.Add(-token.MinRemaining(current.Life()))
+	return !p.now.Before(due.Add(last.Sub(due) / 2))
 }
 
 // remarkOnLivingToken says with a token that lives why it will not be renewed, if that is known. A deferral has nothing new

@@ -198,3 +198,28 @@ func TestAPauseInTheStatusIsBounded(t *testing.T) {
 	w.wantReady(c)
 	w.wantNotThrottled()
 }
+
+func TestATokenThatAPauseKeepsFromBeingRenewedSaysSo(t *testing.T) {
+	w := newWorld(t)
+	w.checkDriftEvery(time.Hour)
+	asks, waits := w.newSfsClient("one"), w.newSfsClient("two")
+	w.settle()
+	w.reload(asks)
+	w.reload(waits)
+	if asks.Status.Token.RenewalTime.After(waits.Status.Token.RenewalTime.Time) {
+		asks, waits = waits, asks
+	}
+	// The first of them is told to wait, and the other is not even let ask.
+	w.throttle(1, "1000")
+	due := waits.Status.Token.RenewalTime.Time
+	w.run(due.Add(2 * time.Minute).Sub(w.clock.Now()))
+	w.wantCondition(asks, v1alpha1.TokenValidCondition, metav1.ConditionTrue, v1alpha1.ThrottledReason)
+	w.wantCondition(waits, v1alpha1.TokenValidCondition, metav1.ConditionTrue, v1alpha1.IssuedReason)
+	w.run(4 * time.Minute)
+	w.wantCondition(waits, v1alpha1.TokenValidCondition, metav1.ConditionTrue, v1alpha1.ThrottledReason, "the token lives", "asked for a pause")
+	w.wantCondition(waits, v1alpha1.ReadyCondition, metav1.ConditionTrue, v1alpha1.ThrottledReason)
+	w.run(5 * time.Minute)
+	w.wantCondition(waits, v1alpha1.TokenValidCondition, metav1.ConditionFalse, v1alpha1.TokenExpiringReason, "asked for a pause")
+	w.run(20 * time.Minute)
+	w.wantReady(asks, waits)
+}

@@ -99,11 +99,7 @@ func explain(err error) error {
 			pace:    slow, cause: err,
 		}
 	case sendforsign.IsThrottled(err):
-		return &problem{
-			reason:  v1alpha1.ThrottledReason,
-			message: "SFS asked for a pause; requests go on after it",
-			pace:    fast, cause: err,
-		}
+		return pauseAsked(err)
 	case sendforsign.IsNotSent(err), sendforsign.IsUnknownOutcome(err):
 		return &problem{
 			reason:  v1alpha1.APIUnavailableReason,
@@ -132,6 +128,14 @@ func explain(err error) error {
 		}
 	}
 	return err
+}
+
+func pauseAsked(cause error) *problem {
+	return &problem{
+		reason:  v1alpha1.ThrottledReason,
+		message: "SFS asked for a pause; requests go on after it",
+		pace:    fast, cause: cause,
+	}
 }
 
 // answer is what SFS said, which the API client has bounded and cleared of secrets.

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
@@ -155,9 +157,21 @@ func TestOrphans(t *testing.T) {
 	tr.run("orphans")
 	tr.run("orphans --platform default")
 	tr.run("orphans --platform trial")
+	patchStatus(t, "trial", `{"status":{"orphans":{"count":0}}}`)
+	tr.run("orphans --platform trial")
+	patchStatus(t, "trial", `{"status":{"orphans":null}}`)
 	tr.run("orphans --platform production")
 	tr.run("orphans --as=tenant")
 	tr.matches("orphans")
+}
+
+// patchStatus says of an SfsPlatform what the operator might say.
+func patchStatus(t *testing.T, platform, patch string) {
+	t.Helper()
+	p := &v1alpha1.SfsPlatform{ObjectMeta: metav1.ObjectMeta{Name: platform}}
+	if err := cluster.plane.Client.Status().Patch(t.Context(), p, client.RawPatch(types.MergePatchType, []byte(patch))); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestVersionAndCompletion(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/duration"
 	"k8s.io/utils/ptr"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
@@ -37,7 +38,7 @@ func (p *Planner) follow(ctx context.Context, document, live *unstructured.Unstr
 			step.keeps("client", was.Status.ClientKey, c.IsObserved(), c.IsSuspended())
 			return nil
 		}
-		return p.newClient(ctx, c, step)
+		return p.newClient(ctx, c, live != nil, step)
 	case "SfsClientUser":
 		u, was := &v1alpha1.SfsClientUser{}, &v1alpha1.SfsClientUser{}
 		if err := convert(planned, live, u, was); err != nil {
@@ -96,7 +97,7 @@ func (s *Step) keeps(what, key string, observed, suspended bool) {
 	}
 }
 
-func (p *Planner) newClient(ctx context.Context, c *v1alpha1.SfsClient, step *Step) error {
+func (p *Planner) newClient(ctx context.Context, c *v1alpha1.SfsClient, there bool, step *Step) error {
 	name := cmp.Or(c.Spec.PlatformRef.Name, "default") // the API server says so, unless it could not be asked
 	found, err := p.get(ctx, v1alpha1.GroupVersion.Group, v1alpha1.GroupVersion.Version, "SfsPlatform", "", name)
 	switch {
@@ -109,7 +110,6 @@ func (p *Planner) newClient(ctx context.Context, c *v1alpha1.SfsClient, step *St
 		step.stuck(v1alpha1.PlatformNotFoundReason, "There is no SfsPlatform %s", name)
 	}
 	platform := &v1alpha1.SfsPlatform{}
-	var known *v1alpha1.OrphanStatus
 	if found != nil {
 		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(found.Object, platform); err != nil {
 			return fmt.Errorf("reading the SfsPlatform %s: %w", name, err)
@@ -117,7 +117,6 @@ func (p *Planner) newClient(ctx context.Context, c *v1alpha1.SfsClient, step *St
 		if err := p.checkPlatform(ctx, platform, c.Namespace, step); err != nil {
 			return err
 		}
-		known = platform.Status.Orphans
 	}
 	if c.IsSuspended() {
 		step.say("It is suspended: nothing is done until it goes on.")
@@ -129,27 +128,31 @@ func (p *Planner) newClient(ctx context.Context, c *v1alpha1.SfsClient, step *St
 		step.say("If spec.adoption of the SfsPlatform allows that, and SFS has a client with the customKey %s, it would %s; else it would %s.",
 			c.Spec.CustomKey, ifThere(c), ifNot(c))
 	case found != nil:
-		step.derived(c, platform.Spec.CustomKeyPrefix+"/"+c.Namespace+"/"+c.Name, known)
+		p.derived(c, platform, there, step)
 	}
 	return nil
 }
 
-// derived is about a client whose key is made of the prefix, the namespace and the name.
-func (s *Step) derived(c *v1alpha1.SfsClient, customKey string, known *v1alpha1.OrphanStatus) {
+// derived is about a client whose key is made of the prefix, the namespace and the name. there: so is its SfsClient already.
+func (p *Planner) derived(c *v1alpha1.SfsClient, platform *v1alpha1.SfsPlatform, there bool, step *Step) {
+	customKey := platform.Spec.CustomKeyPrefix + "/" + c.Namespace + "/" + c.Name
+	known, checked := platform.Status.Orphans, platform.Status.LastDriftCheckTime
 	if known != nil {
 		for _, orphan := range known.Clients {
 			if orphan.CustomKey == customKey {
-				s.say("SFS has the client %s with the customKey %s: it would %s.", orphan.ClientKey, customKey, ifThere(c))
+				step.say("SFS has the client %s with the customKey %s: it would %s.", orphan.ClientKey, customKey, ifThere(c))
 				return
 			}
 		}
 	}
-	if known == nil || int(ptr.Deref(known.Count, 0)) > len(known.Clients) {
-		s.say("The SfsPlatform does not tell whether SFS has a client with the customKey %s: if it has, it would %s; else it would %s.",
+	// What has an SfsClient is no orphan, also where that has not got its client yet.
+	if known == nil || checked == nil || there || int(ptr.Deref(known.Count, 0)) > len(known.Clients) {
+		step.say("The SfsPlatform does not tell whether SFS has a client with the customKey %s: if it has, it would %s; else it would %s.",
 			customKey, ifThere(c), ifNot(c))
 		return
 	}
-	s.say("SFS had no client with the customKey %s when it was last asked: it would %s.", customKey, ifNot(c))
+	step.say("No orphan with the customKey %s was listed %s ago: it would %s; if its SfsClient was deleted since, it would %s.",
+		customKey, duration.HumanDuration(p.Clock.Since(checked.Time)), ifNot(c), ifThere(c))
 }
 
 // ifThere is what becomes of a client that SFS has.

@@ -43,6 +43,8 @@ func TestStatus(t *testing.T) {
 	tr.run("status deployment/web -n team-a")
 	tr.run("status shop -A")
 	tr.run("status -o table")
+	tr.now = getClient(t, "team-a", "shop").Status.Token.ExpirationTime.Add(15 * time.Minute)
+	tr.run("status sfsclient/shop -n team-a -o yaml")
 	tr.matches("status")
 }
 

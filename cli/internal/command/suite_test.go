@@ -142,7 +142,7 @@ func leaveOrphans(ctx context.Context, operator *localcluster.Operator) error {
 		return err
 	}
 	if err := operator.Await(ctx, time.Minute, "a client", func(ctx context.Context) bool {
-		return c.Get(ctx, key, cafe) == nil && judge(cafe).ready
+		return c.Get(ctx, key, cafe) == nil && judge(cafe, time.Now()).ready
 	}); err != nil {
 		return err
 	}

@@ -111,6 +111,17 @@ func TestRevoke(t *testing.T) {
 	ofAll := []string{tokenOf(t, "team-b", "depot"), tokenOf(t, "team-b", "harbour")}
 	tr.run("revoke --platform trial --yes")
 	awaitRevoked(t, ofAll...)
+	tr.run("revoke --platform default")
+	tr.run("revoke --platform trial --as=oncall")
+
+	old = tokenOf(t, "team-b", "harbour")
+	tr.run("revoke market museum resort harbour -n team-b --yes")
+	awaitRevoked(t, old)
+	if getClient(t, "team-b", "resort").Annotations[v1alpha1.RevokeRequestedAtAnnotation] == "" {
+		t.Error("it was not asked for, for when it is resumed")
+	}
+	tr.run("revoke market museum -n team-b --yes")
+	tr.run("revoke market resort -n team-b")
 	tr.matches("revoke")
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 )
@@ -57,40 +58,94 @@ func (o *revokeCommand) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	var targets []resource
-	var what string
 	if o.platform != "" {
-		if targets, err = find(ctx, c, []string{platformKind}, "", o.platform); err != nil {
-			return err
-		}
-		what = "the tokens of all SfsClients of the SfsPlatform " + o.platform
-		if n := targets[0].(*v1alpha1.SfsPlatform).Status.Clients; n != nil && n.Total != nil {
-			what = fmt.Sprintf("the tokens of all %d SfsClients of the SfsPlatform %s", *n.Total, o.platform)
-		}
+		return o.ofPlatform(ctx, c)
+	}
+	return o.ofClients(ctx, c, namespace, args)
+}
+
+func (o *revokeCommand) ofPlatform(ctx context.Context, c client.Client) error {
+	found, err := find(ctx, c, []string{platformKind}, "", o.platform)
+	if err != nil {
+		return err
+	}
+	clients, err := list(ctx, c, clientKind, "")
+	if err != nil && !isRefused(err) {
+		return err
+	}
+	what := "the tokens of all SfsClients of the SfsPlatform " + o.platform
+	if err != nil {
+		o.note("how many there are, and whether some are suspended, is not known: %v", err)
 	} else {
-		clients, err := clientsByName(ctx, c, namespace, args)
-		if err != nil {
-			return err
-		}
-		var names []string
-		for _, target := range clients {
-			if err := canRenew(target); err != nil {
-				return err
-			}
-			targets, names = append(targets, target), append(names, inNamespace(target))
-		}
-		what = "the token of " + strings.Join(names, ", ")
+		what = fmt.Sprintf("the tokens of all %d SfsClients of the SfsPlatform %s", o.tell(clients), o.platform)
 	}
 	if err := o.confirm(what); err != nil {
 		return err
 	}
-	for _, target := range targets {
-		if _, err := o.annotate(ctx, c, target, v1alpha1.RevokeRequestedAtAnnotation); err != nil {
-			return err
-		}
+	if _, err := o.annotate(ctx, c, found[0], v1alpha1.RevokeRequestedAtAnnotation); err != nil {
+		return err
 	}
 	_, err = fmt.Fprintf(o.Out, "asked for: %s to be replaced and revoked\n", what)
 	return err
+}
+
+// tell says for how many SfsClients of the SfsPlatform it is not done now, and returns how many there are.
+func (o *revokeCommand) tell(clients []resource) (total int) {
+	suspended, disabled := 0, 0
+	for _, r := range clients {
+		target := r.(*v1alpha1.SfsClient)
+		if target.Spec.PlatformRef.Name != o.platform {
+			continue
+		}
+		total++
+		switch {
+		case !target.TokenEnabled():
+			disabled++
+		case target.IsSuspended():
+			suspended++
+		}
+	}
+	if suspended > 0 {
+		o.note("%d suspended: a token of theirs is not revoked until they are resumed, or it expires before; docs/operations.md says how", suspended)
+	}
+	if disabled > 0 {
+		o.note("%d without a token: spec.token.enabled is false", disabled)
+	}
+	return total
+}
+
+func (o *revokeCommand) ofClients(ctx context.Context, c client.Client, namespace string, args []string) error {
+	var targets []*v1alpha1.SfsClient
+	var names []string
+	var failed []error
+	for _, arg := range args {
+		found, err := clientsByName(ctx, c, namespace, []string{arg})
+		if err == nil && !found[0].TokenEnabled() {
+			err = canRenew(found[0])
+		}
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		targets, names = append(targets, found[0]), append(names, inNamespace(found[0]))
+	}
+	if len(targets) > 0 {
+		if err := o.confirm("the token of " + strings.Join(names, ", ")); err != nil {
+			return errors.Join(append(failed, err)...)
+		}
+	}
+	for _, target := range targets {
+		if _, err := o.annotate(ctx, c, target, v1alpha1.RevokeRequestedAtAnnotation); err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		when := ""
+		if target.IsSuspended() {
+			when = " when it is resumed, since it is suspended"
+		}
+		fmt.Fprintf(o.Out, "%s: asked for its token to be replaced and revoked%s\n", inNamespace(target), when)
+	}
+	return errors.Join(failed...)
 }
 
 // confirm asks whether it is meant.

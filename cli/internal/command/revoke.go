@@ -79,7 +79,7 @@ func (o *revokeCommand) ofPlatform(ctx context.Context, c client.Client) error {
 	} else {
 		what = fmt.Sprintf("the tokens of all %d SfsClients of the SfsPlatform %s", o.tell(clients), o.platform)
 	}
-	if err := o.confirm(what); err != nil {
+	if err := o.confirm(ctx, what); err != nil {
 		return err
 	}
 	if _, err := o.annotate(ctx, c, found[0], v1alpha1.RevokeRequestedAtAnnotation); err != nil {
@@ -130,7 +130,7 @@ func (o *revokeCommand) ofClients(ctx context.Context, c client.Client, namespac
 		targets, names = append(targets, found[0]), append(names, inNamespace(found[0]))
 	}
 	if len(targets) > 0 {
-		if err := o.confirm("the token of " + strings.Join(names, ", ")); err != nil {
+		if err := o.confirm(ctx, "the token of "+strings.Join(names, ", ")); err != nil {
 			return errors.Join(append(failed, err)...)
 		}
 	}
@@ -149,7 +149,7 @@ func (o *revokeCommand) ofClients(ctx context.Context, c client.Client, namespac
 }
 
 // confirm asks whether it is meant.
-func (o *revokeCommand) confirm(what string) error {
+func (o *revokeCommand) confirm(ctx context.Context, what string) error {
 	if o.yes {
 		return nil
 	}
@@ -157,10 +157,20 @@ func (o *revokeCommand) confirm(what string) error {
 		return fmt.Errorf("revoking %s needs to be confirmed, and there is no terminal to ask at: add --yes if it is meant", what)
 	}
 	fmt.Fprintf(o.ErrOut, "Revoke %s? Applications are refused by SFS until they have read the new one. [y/N] ", what)
-	answer, _ := bufio.NewReader(o.In).ReadString('\n') // what can not be read is no yes
-	switch strings.ToLower(strings.TrimSpace(answer)) {
-	case "y", "yes":
-		return nil
+	answers := make(chan string, 1)
+	go func() { // which ends with the program, if there is no answer: a read from a terminal can not be interrupted
+		answer, _ := bufio.NewReader(o.In).ReadString('\n') // what can not be read is no yes
+		answers <- answer
+	}()
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(o.ErrOut)
+		return errors.New("interrupted, so nothing is done")
+	case answer := <-answers:
+		switch strings.ToLower(strings.TrimSpace(answer)) {
+		case "y", "yes":
+			return nil
+		}
+		return errors.New("not confirmed, so nothing is done")
 	}
-	return errors.New("not confirmed, so nothing is done")
 }

@@ -37,7 +37,7 @@ type transcript struct {
 	text strings.Builder
 	now  time.Time
 	// clock, if any, tells the time instead.
-	clock clock.PassiveClock
+	clock clock.Clock
 }
 
 func newTranscript(t *testing.T) *transcript {
@@ -82,7 +82,7 @@ func (tr *transcript) exec(in invocation) (stdout, all string, code int) {
 	}
 	var out, both lockedBuffer
 	guard := &guard{}
-	var tells clock.PassiveClock = clocktesting.NewFakePassiveClock(tr.now)
+	var tells clock.Clock = clocktesting.NewFakeClock(tr.now)
 	if tr.clock != nil {
 		tells = tr.clock
 	}

@@ -65,12 +65,12 @@ func (o *treeCommand) run(ctx context.Context, arg string) error {
 		return err
 	}
 	target := found[0]
-	workloads, refused, err := consumers.List(ctx, c, namespace)
+	workloads, unseen, err := consumers.List(ctx, c, namespace, "")
 	if err != nil {
 		return err
 	}
-	if len(refused) > 0 {
-		o.note("you may not list %s, which might read the Secrets", strings.Join(refused, ", "))
+	if len(unseen.Nowhere) > 0 {
+		o.note("you may not list %s, which might read the Secrets", strings.Join(unseen.Nowhere, ", "))
 	}
 	top := o.platform(ctx, c, target.Spec.PlatformRef.Name)
 	self := top.add(fullName(target), o.says(target))

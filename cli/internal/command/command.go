@@ -30,8 +30,8 @@ import (
 // Environment is what the tool finds around it.
 type Environment struct {
 	genericiooptions.IOStreams
-	// Clock tells the time.
-	Clock clock.PassiveClock
+	// Clock tells the time, and when some has passed.
+	Clock clock.Clock
 	// IsTerminal says whether somebody can answer a question on In.
 	IsTerminal bool
 	// Wrap decorates the configuration of the connection to the API server. Nil leaves it as it is.

@@ -8,15 +8,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
@@ -45,6 +43,8 @@ func TestStatus(t *testing.T) {
 	tr.run("status deployment/web -n team-a")
 	tr.run("status shop -A")
 	tr.run("status -o table")
+	tr.now = getClient(t, "team-a", "shop").Status.Token.ExpirationTime.Add(15 * time.Minute)
+	tr.run("status sfsclient/shop -n team-a -o yaml")
 	tr.matches("status")
 }
 
@@ -111,6 +111,17 @@ func TestRevoke(t *testing.T) {
 	ofAll := []string{tokenOf(t, "team-b", "depot"), tokenOf(t, "team-b", "harbour")}
 	tr.run("revoke --platform trial --yes")
 	awaitRevoked(t, ofAll...)
+	tr.run("revoke --platform default")
+	tr.run("revoke --platform trial --as=oncall")
+
+	old = tokenOf(t, "team-b", "harbour")
+	tr.run("revoke market museum resort harbour -n team-b --yes")
+	awaitRevoked(t, old)
+	if getClient(t, "team-b", "resort").Annotations[v1alpha1.RevokeRequestedAtAnnotation] == "" {
+		t.Error("it was not asked for, for when it is resumed")
+	}
+	tr.run("revoke market museum -n team-b --yes")
+	tr.run("revoke market resort -n team-b")
 	tr.matches("revoke")
 }
 
@@ -155,9 +166,21 @@ func TestOrphans(t *testing.T) {
 	tr.run("orphans")
 	tr.run("orphans --platform default")
 	tr.run("orphans --platform trial")
+	patchStatus(t, "trial", `{"status":{"orphans":{"count":0}}}`)
+	tr.run("orphans --platform trial")
+	patchStatus(t, "trial", `{"status":{"orphans":null}}`)
 	tr.run("orphans --platform production")
 	tr.run("orphans --as=tenant")
 	tr.matches("orphans")
+}
+
+// patchStatus says of an SfsPlatform what the operator might say.
+func patchStatus(t *testing.T, platform, patch string) {
+	t.Helper()
+	p := &v1alpha1.SfsPlatform{ObjectMeta: metav1.ObjectMeta{Name: platform}}
+	if err := cluster.plane.Client.Status().Patch(t.Context(), p, client.RawPatch(types.MergePatchType, []byte(patch))); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestVersionAndCompletion(t *testing.T) {
@@ -236,49 +259,4 @@ func TestTheGuardKnowsWhatMayBeWritten(t *testing.T) {
 			t.Errorf("%s: it says %q", name, why)
 		}
 	}
-}
-
-// What docs/cli.md shows was seen. With -update it is shown anew, where there is one transcript that begins with its command.
-func TestTheDocumentationShowsWhatIsSeen(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join("testdata", "transcripts", "*.txt"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	seen := map[string][]string{} // by the command
-	for _, file := range files {
-		for part := range strings.SplitSeq("\n\n"+strings.TrimRight(readText(t, file), "\n"), "\n\n$ ") {
-			command, _, _ := strings.Cut(part, "\n")
-			seen["$ "+command] = append(seen["$ "+command], "$ "+part+"\n")
-		}
-	}
-	path := filepath.Join(repository, "docs", "cli.md")
-	text := readText(t, path)
-	blocks := regexp.MustCompile("(?s)```console\n(.*?)```\n").FindAllStringSubmatch(text, -1)
-	if len(blocks) < 10 {
-		t.Fatalf("there are only %d blocks", len(blocks))
-	}
-	for _, block := range blocks {
-		command, _, _ := strings.Cut(block[1], "\n")
-		switch now := seen[command]; {
-		case slices.Contains(now, block[1]):
-		case *update && len(now) == 1:
-			text = strings.ReplaceAll(text, block[1], now[0])
-		default:
-			t.Errorf("no transcript has\n%s", block[1])
-		}
-	}
-	if *update {
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-func readText(t *testing.T, path string) string {
-	t.Helper()
-	content, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(content)
 }

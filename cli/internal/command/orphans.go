@@ -55,15 +55,18 @@ func (o *orphansCommand) run(ctx context.Context) error {
 	var rows [][]string
 	for _, r := range platforms {
 		platform := r.(*v1alpha1.SfsPlatform)
-		told := platform.Status.Orphans
+		told, listed := platform.Status.Orphans, relativeTo(platform.Status.LastDriftCheckTime, o.Clock.Now())
 		if told == nil {
 			o.note("the SfsPlatform %s does not tell yet: its clients at SFS have not been listed", platform.Name)
 			continue
 		}
 		for _, orphan := range told.Clients {
 			rows = append(rows, []string{
-				platform.Name, orphan.CustomKey, orphan.ClientKey, ownerOf(orphan.CustomKey, platform.Spec.CustomKeyPrefix),
+				platform.Name, orphan.CustomKey, orphan.ClientKey, ownerOf(orphan.CustomKey, platform.Spec.CustomKeyPrefix), listed,
 			})
+		}
+		if len(told.Clients) == 0 {
+			o.note("the SfsPlatform %s had none when its clients at SFS were listed, %s", platform.Name, listed)
 		}
 		if more := int(ptr.Deref(told.Count, 0)) - len(told.Clients); more > 0 {
 			o.note("the SfsPlatform %s has %d more, which its status does not list", platform.Name, more)
@@ -73,7 +76,7 @@ func (o *orphansCommand) run(ctx context.Context) error {
 		o.note("no orphans are known of")
 		return nil
 	}
-	return table(o.Out, []string{"PLATFORM", "CUSTOMKEY", "CLIENTKEY", "GOES TO"}, rows)
+	return table(o.Out, []string{"PLATFORM", "CUSTOMKEY", "CLIENTKEY", "GOES TO", "LISTED"}, rows)
 }
 
 // ownerOf is the SfsClient that gets a client back.

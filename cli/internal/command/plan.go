@@ -71,7 +71,7 @@ func (o *planCommand) run(ctx context.Context) error {
 	for _, info := range infos {
 		documents = append(documents, info.Object.(*unstructured.Unstructured))
 	}
-	planner := &plan.Planner{Client: c, FieldManager: o.manager}
+	planner := &plan.Planner{Client: c, FieldManager: o.manager, Clock: o.Clock}
 	steps, err := planner.Plan(ctx, documents)
 	if err != nil {
 		return err

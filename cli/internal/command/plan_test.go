@@ -15,6 +15,7 @@ func TestPlan(t *testing.T) {
 	tr.run("plan -f refused.yaml")
 	tr.run("plan -f waiting.yaml")
 	tr.run("plan -f policies.yaml")
+	tr.run("plan -f people.yaml --as=clerk")
 	tr.run("plan -k overlay")
 	tr.run("plan -f others.yaml")
 	tr.start(invocation{args: strings.Fields("plan -n team-a -f -"), stdin: "apiVersion: sendforsign.com/v1alpha1\nkind: SfsClient\nmetadata: {name: piped}\n"})

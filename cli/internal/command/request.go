@@ -179,7 +179,8 @@ func clientsByName(ctx context.Context, c client.Client, namespace string, args 
 
 // await waits until the operator says that the request has been acted on.
 func (o *renewCommand) await(ctx context.Context, c client.WithWatch, target *v1alpha1.SfsClient, value string) error {
-	done, err := watchUntil(ctx, c, target, func(now *v1alpha1.SfsClient) bool { return now.Status.LastHandledRenewAt == value })
+	before := target.Status.LastHandledRenewAt
+	done, err := o.watchUntil(ctx, c, target, func(now *v1alpha1.SfsClient) bool { return isDone(value, before, now.Status.LastHandledRenewAt) })
 	if err != nil {
 		return doing("waiting for "+inNamespace(target), err)
 	}
@@ -195,8 +196,22 @@ func (o *renewCommand) await(ctx context.Context, c client.WithWatch, target *v1
 	return err
 }
 
+// isDone says whether what was asked for is done, by what was done last, before that and now. Somebody else may have asked
+// after that: then the operator says that it did that.
+func isDone(asked, before, now string) bool {
+	if now == asked {
+		return true
+	}
+	own, err1 := time.Parse(time.RFC3339, asked)
+	done, err2 := time.Parse(time.RFC3339, now)
+	return err1 == nil && err2 == nil && now != before && !done.Before(own)
+}
+
+// betweenWatches is a pause for the API server, or what stands before it, where it ends each watch at once.
+const betweenWatches = time.Second
+
 // watchUntil keeps target up to date until done says so, or ctx ends.
-func watchUntil(
+func (o *renewCommand) watchUntil(
 	ctx context.Context, c client.WithWatch, target *v1alpha1.SfsClient, done func(*v1alpha1.SfsClient) bool,
 ) (bool, error) {
 	for {
@@ -211,8 +226,13 @@ func watchUntil(
 		}
 		found, err := next(events, target, done)
 		events.Stop()
-		if found || err != nil || ctx.Err() != nil {
+		if found || err != nil {
 			return found, err
+		}
+		select {
+		case <-ctx.Done():
+			return false, nil
+		case <-o.Clock.After(betweenWatches):
 		}
 	}
 }

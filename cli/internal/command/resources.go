@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -185,7 +186,7 @@ type verdict struct {
 	message string // what is to be known, if anything
 }
 
-func judge(o resource) verdict {
+func judge(o resource, now time.Time) verdict {
 	ready := meta.FindStatusCondition(*o.GetConditions(), v1alpha1.ReadyCondition)
 	if ready == nil {
 		return verdict{status: "Unknown", message: "the operator has not looked at it yet"}
@@ -196,6 +197,8 @@ func judge(o resource) verdict {
 		v.message = "the operator has not looked at the present spec yet"
 	case ready.Status != metav1.ConditionTrue:
 		v.message = ready.Message
+	case hasExpired(o, now):
+		v.message = "its token expired " + relativeTo(expiration(o), now) + "; is the operator running?"
 	default:
 		v.ready = true
 		v.message = aside(*o.GetConditions())
@@ -204,6 +207,12 @@ func judge(o resource) verdict {
 		v.message = strings.TrimSuffix("it is being deleted: "+v.message, ": ")
 	}
 	return v
+}
+
+// hasExpired: an operator that is at work says so by itself, and of a suspended SfsClient has said so.
+func hasExpired(o resource, now time.Time) bool {
+	c, ok := o.(*v1alpha1.SfsClient)
+	return ok && c.TokenEnabled() && !c.IsSuspended() && c.Status.Token != nil && !now.Before(c.Status.Token.ExpirationTime.Time)
 }
 
 // aside is what ails a resource that is Ready, if anything.

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 )
@@ -57,44 +58,98 @@ func (o *revokeCommand) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	var targets []resource
-	var what string
 	if o.platform != "" {
-		if targets, err = find(ctx, c, []string{platformKind}, "", o.platform); err != nil {
-			return err
-		}
-		what = "the tokens of all SfsClients of the SfsPlatform " + o.platform
-		if n := targets[0].(*v1alpha1.SfsPlatform).Status.Clients; n != nil && n.Total != nil {
-			what = fmt.Sprintf("the tokens of all %d SfsClients of the SfsPlatform %s", *n.Total, o.platform)
-		}
-	} else {
-		clients, err := clientsByName(ctx, c, namespace, args)
-		if err != nil {
-			return err
-		}
-		var names []string
-		for _, target := range clients {
-			if err := canRenew(target); err != nil {
-				return err
-			}
-			targets, names = append(targets, target), append(names, inNamespace(target))
-		}
-		what = "the token of " + strings.Join(names, ", ")
+		return o.ofPlatform(ctx, c)
 	}
-	if err := o.confirm(what); err != nil {
+	return o.ofClients(ctx, c, namespace, args)
+}
+
+func (o *revokeCommand) ofPlatform(ctx context.Context, c client.Client) error {
+	found, err := find(ctx, c, []string{platformKind}, "", o.platform)
+	if err != nil {
 		return err
 	}
-	for _, target := range targets {
-		if _, err := o.annotate(ctx, c, target, v1alpha1.RevokeRequestedAtAnnotation); err != nil {
-			return err
-		}
+	clients, err := list(ctx, c, clientKind, "")
+	if err != nil && !isRefused(err) {
+		return err
+	}
+	what := "the tokens of all SfsClients of the SfsPlatform " + o.platform
+	if err != nil {
+		o.note("how many there are, and whether some are suspended, is not known: %v", err)
+	} else {
+		what = fmt.Sprintf("the tokens of all %d SfsClients of the SfsPlatform %s", o.tell(clients), o.platform)
+	}
+	if err := o.confirm(ctx, what); err != nil {
+		return err
+	}
+	if _, err := o.annotate(ctx, c, found[0], v1alpha1.RevokeRequestedAtAnnotation); err != nil {
+		return err
 	}
 	_, err = fmt.Fprintf(o.Out, "asked for: %s to be replaced and revoked\n", what)
 	return err
 }
 
+// tell says for how many SfsClients of the SfsPlatform it is not done now, and returns how many there are.
+func (o *revokeCommand) tell(clients []resource) (total int) {
+	suspended, disabled := 0, 0
+	for _, r := range clients {
+		target := r.(*v1alpha1.SfsClient)
+		if target.Spec.PlatformRef.Name != o.platform {
+			continue
+		}
+		total++
+		switch {
+		case !target.TokenEnabled():
+			disabled++
+		case target.IsSuspended():
+			suspended++
+		}
+	}
+	if suspended > 0 {
+		o.note("%d suspended: a token of theirs is not revoked until they are resumed, or it expires before; docs/operations.md says how", suspended)
+	}
+	if disabled > 0 {
+		o.note("%d without a token: spec.token.enabled is false", disabled)
+	}
+	return total
+}
+
+func (o *revokeCommand) ofClients(ctx context.Context, c client.Client, namespace string, args []string) error {
+	var targets []*v1alpha1.SfsClient
+	var names []string
+	var failed []error
+	for _, arg := range args {
+		found, err := clientsByName(ctx, c, namespace, []string{arg})
+		if err == nil && !found[0].TokenEnabled() {
+			err = canRenew(found[0])
+		}
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		targets, names = append(targets, found[0]), append(names, inNamespace(found[0]))
+	}
+	if len(targets) > 0 {
+		if err := o.confirm(ctx, "the token of "+strings.Join(names, ", ")); err != nil {
+			return errors.Join(append(failed, err)...)
+		}
+	}
+	for _, target := range targets {
+		if _, err := o.annotate(ctx, c, target, v1alpha1.RevokeRequestedAtAnnotation); err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		when := ""
+		if target.IsSuspended() {
+			when = " when it is resumed, since it is suspended"
+		}
+		fmt.Fprintf(o.Out, "%s: asked for its token to be replaced and revoked%s\n", inNamespace(target), when)
+	}
+	return errors.Join(failed...)
+}
+
 // confirm asks whether it is meant.
-func (o *revokeCommand) confirm(what string) error {
+func (o *revokeCommand) confirm(ctx context.Context, what string) error {
 	if o.yes {
 		return nil
 	}
@@ -102,10 +157,20 @@ func (o *revokeCommand) confirm(what string) error {
 		return fmt.Errorf("revoking %s needs to be confirmed, and there is no terminal to ask at: add --yes if it is meant", what)
 	}
 	fmt.Fprintf(o.ErrOut, "Revoke %s? Applications are refused by SFS until they have read the new one. [y/N] ", what)
-	answer, _ := bufio.NewReader(o.In).ReadString('\n') // what can not be read is no yes
-	switch strings.ToLower(strings.TrimSpace(answer)) {
-	case "y", "yes":
-		return nil
+	answers := make(chan string, 1)
+	go func() { // which ends with the program, if there is no answer: a read from a terminal can not be interrupted
+		answer, _ := bufio.NewReader(o.In).ReadString('\n') // what can not be read is no yes
+		answers <- answer
+	}()
+	select {
+	case <-ctx.Done():
+		fmt.Fprintln(o.ErrOut)
+		return errors.New("interrupted, so nothing is done")
+	case answer := <-answers:
+		switch strings.ToLower(strings.TrimSpace(answer)) {
+		case "y", "yes":
+			return nil
+		}
+		return errors.New("not confirmed, so nothing is done")
 	}
-	return errors.New("not confirmed, so nothing is done")
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -85,8 +86,9 @@ func (o *statusCommand) run(ctx context.Context, args []string) error {
 	if err := o.print(found, len(args) > 0); err != nil {
 		return err
 	}
+	now := o.Clock.Now()
 	for _, r := range found {
-		if !judge(r).ready {
+		if !judge(r, now).ready {
 			return errFound
 		}
 	}
@@ -125,7 +127,7 @@ func (o *statusCommand) print(found []resource, detailed bool) error {
 	case o.output != "":
 		reports := []report{}
 		for _, r := range found {
-			reports = append(reports, newReport(r))
+			reports = append(reports, newReport(r, o.Clock.Now()))
 		}
 		return encode(o.Out, o.output, map[string]any{"resources": reports})
 	case detailed:
@@ -153,7 +155,7 @@ func (o *statusCommand) table(found []resource) error {
 	now := o.Clock.Now()
 	var rows [][]string
 	for _, r := range found {
-		v := judge(r)
+		v := judge(r, now)
 		row := []string{shortName(r), v.status, v.reason, relativeTo(expiration(r), now), v.message}
 		if o.all {
 			row = append([]string{r.GetNamespace()}, row...)
@@ -176,7 +178,7 @@ type report struct {
 	Kind      string `json:"kind"`
 	Namespace string `json:"namespace,omitempty"`
 	Name      string `json:"name"`
-	// Ready is the status of the condition, and IsReady whether it is True for the present spec.
+	// Ready is the status of the condition, and IsReady whether it is True for the present spec, and the token lives.
 	Ready               string            `json:"ready"`
 	IsReady             bool              `json:"isReady"`
 	Reason              string            `json:"reason,omitempty"`
@@ -191,8 +193,8 @@ type conditionReport struct {
 	Advice string `json:"advice"`
 }
 
-func newReport(o resource) report {
-	v := judge(o)
+func newReport(o resource, now time.Time) report {
+	v := judge(o, now)
 	r := report{
 		Kind: kindOf(o), Namespace: o.GetNamespace(), Name: o.GetName(),
 		Ready: v.status, IsReady: v.ready, Reason: v.reason, Message: v.message, TokenExpirationTime: expiration(o),
@@ -206,7 +208,8 @@ func newReport(o resource) report {
 
 // describe writes all that the operator says of a resource.
 func (o *statusCommand) describe(r resource) error {
-	v, now := judge(r), o.Clock.Now()
+	now := o.Clock.Now()
+	v := judge(r, now)
 	fmt.Fprintf(o.Out, "%s\n\n", fullName(r))
 	ready := v.status
 	if !v.ready && v.message != "" {

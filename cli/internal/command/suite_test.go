@@ -142,7 +142,7 @@ func leaveOrphans(ctx context.Context, operator *localcluster.Operator) error {
 		return err
 	}
 	if err := operator.Await(ctx, time.Minute, "a client", func(ctx context.Context) bool {
-		return c.Get(ctx, key, cafe) == nil && judge(cafe).ready
+		return c.Get(ctx, key, cafe) == nil && judge(cafe, time.Now()).ready
 	}); err != nil {
 		return err
 	}
@@ -155,7 +155,8 @@ func leaveOrphans(ctx context.Context, operator *localcluster.Operator) error {
 	}); err != nil {
 		return err
 	}
-	many := fmt.Sprintf(`{"status":{"orphans":{"count":120,"clients":[{"customKey":"acme-sandbox/team-a/cafe","clientKey":%q}]}}}`, cafeKey)
+	many := fmt.Sprintf(`{"status":{"lastDriftCheckTime":%q,"orphans":{"count":120,"clients":[{"customKey":"acme-sandbox/team-a/cafe","clientKey":%q}]}}}`,
+		time.Now().UTC().Format(time.RFC3339), cafeKey)
 	for _, patch := range []struct {
 		platform, status string
 		annotations      map[string]string

@@ -37,7 +37,7 @@ type transcript struct {
 	text strings.Builder
 	now  time.Time
 	// clock, if any, tells the time instead.
-	clock clock.PassiveClock
+	clock clock.Clock
 }
 
 func newTranscript(t *testing.T) *transcript {
@@ -82,7 +82,7 @@ func (tr *transcript) exec(in invocation) (stdout, all string, code int) {
 	}
 	var out, both lockedBuffer
 	guard := &guard{}
-	var tells clock.PassiveClock = clocktesting.NewFakePassiveClock(tr.now)
+	var tells clock.Clock = clocktesting.NewFakeClock(tr.now)
 	if tr.clock != nil {
 		tells = tr.clock
 	}
@@ -252,4 +252,50 @@ func (b *lockedBuffer) String() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.text.String()
+}
+
+// What docs/cli.md shows was seen. With -update it is shown anew, where there is one transcript that begins with its command:
+// these have been written by the tests before this one.
+func TestTheDocumentationShowsWhatIsSeen(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("testdata", "transcripts", "*.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string][]string{} // by the command
+	for _, file := range files {
+		for part := range strings.SplitSeq("\n\n"+strings.TrimRight(readText(t, file), "\n"), "\n\n$ ") {
+			command, _, _ := strings.Cut(part, "\n")
+			seen["$ "+command] = append(seen["$ "+command], "$ "+part+"\n")
+		}
+	}
+	path := filepath.Join(repository, "docs", "cli.md")
+	text := readText(t, path)
+	blocks := regexp.MustCompile("(?s)```console\n(.*?)```\n").FindAllStringSubmatch(text, -1)
+	if len(blocks) < 10 {
+		t.Fatalf("there are only %d blocks", len(blocks))
+	}
+	for _, block := range blocks {
+		command, _, _ := strings.Cut(block[1], "\n")
+		switch now := seen[command]; {
+		case slices.Contains(now, block[1]):
+		case *update && len(now) == 1:
+			text = strings.ReplaceAll(text, block[1], now[0])
+		default:
+			t.Errorf("no transcript has\n%s", block[1])
+		}
+	}
+	if *update {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func readText(t *testing.T, path string) string {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
 }

@@ -65,15 +65,15 @@ func (o *treeCommand) run(ctx context.Context, arg string) error {
 		return err
 	}
 	target := found[0]
-	workloads, refused, err := consumers.List(ctx, c, namespace)
+	workloads, unseen, err := consumers.List(ctx, c, namespace, "")
 	if err != nil {
 		return err
 	}
-	if len(refused) > 0 {
-		o.note("you may not list %s, which might read the Secrets", strings.Join(refused, ", "))
+	if len(unseen.Nowhere) > 0 {
+		o.note("you may not list %s, which might read the Secrets", strings.Join(unseen.Nowhere, ", "))
 	}
 	top := o.platform(ctx, c, target.Spec.PlatformRef.Name)
-	self := top.add(fullName(target), says(target))
+	self := top.add(fullName(target), o.says(target))
 	if name := secretName(target.Status.SecretRef); name != "" {
 		readers(self.add("Secret "+name, o.secret(ctx, c, namespace, name, "")), workloads, name, nil)
 	}
@@ -92,7 +92,7 @@ func (o *treeCommand) run(ctx context.Context, arg string) error {
 			continue
 		}
 		told = append(told, user)
-		branch := self.add(kindOf(user)+" "+user.Name, says(user))
+		branch := self.add(kindOf(user)+" "+user.Name, o.says(user))
 		if name := secretName(user.Status.SecretRef); name != "" {
 			readers(branch.add("Secret "+name, o.secret(ctx, c, namespace, name, "")), workloads, name, nil)
 		}
@@ -103,8 +103,8 @@ func (o *treeCommand) run(ctx context.Context, arg string) error {
 	return o.events(ctx, c, namespace, told)
 }
 
-func says(o resource) string {
-	v := judge(o)
+func (o *treeCommand) says(r resource) string {
+	v := judge(r, o.Clock.Now())
 	ready := "Ready " + v.status
 	if v.reason != "" {
 		ready += ", " + v.reason
@@ -115,7 +115,7 @@ func says(o resource) string {
 	return ready
 }
 
-func (*treeCommand) platform(ctx context.Context, c client.Reader, name string) *node {
+func (o *treeCommand) platform(ctx context.Context, c client.Reader, name string) *node {
 	found, err := find(ctx, c, []string{platformKind}, "", name)
 	switch {
 	case isRefused(err):
@@ -123,7 +123,7 @@ func (*treeCommand) platform(ctx context.Context, c client.Reader, name string) 
 	case err != nil:
 		return &node{name: platformKind + " " + name, says: err.Error()}
 	}
-	return &node{name: fullName(found[0]), says: says(found[0])}
+	return &node{name: fullName(found[0]), says: o.says(found[0])}
 }
 
 // secret says whether it is there. Its values are not asked for.

@@ -93,9 +93,9 @@ func TestPodsCountForWhatMadeThem(t *testing.T) {
 		pod("nightly-1-a", "Job", "nightly-1", spec),
 		pod("alone", "", "", spec), finished,
 	).Build()
-	all, refused, err := List(context.Background(), c, "team-a")
-	if err != nil || len(refused) > 0 {
-		t.Fatal(refused, err)
+	all, unseen, err := List(context.Background(), c, "team-a", "")
+	if err != nil || !reflect.DeepEqual(unseen, Unseen{}) {
+		t.Fatal(unseen, err)
 	}
 	got := map[string]int{}
 	for _, w := range all {
@@ -113,21 +113,46 @@ func TestPodsCountForWhatMadeThem(t *testing.T) {
 func TestWhatMayNotBeListedIsTold(t *testing.T) {
 	t.Parallel()
 	var failure error
-	c := fake.NewClientBuilder().WithObjects(deployment("api", *podSpec(t, reads))).WithInterceptorFuncs(interceptor.Funcs{
+	everywhere := false // it fails, and not only elsewhere
+	elsewhere := deployment("web", *podSpec(t, reads))
+	elsewhere.Namespace = "team-b"
+	beside := pod("beside", "", "", *podSpec(t, reads))
+	beside.Namespace = "team-b"
+	cluster := fake.NewClientBuilder().WithObjects(
+		deployment("api", *podSpec(t, reads)), elsewhere, pod("alone", "", "", *podSpec(t, reads)), beside,
+	).WithInterceptorFuncs(interceptor.Funcs{
 		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
-			if _, pods := list.(*corev1.PodList); pods {
+			in := client.ListOptions{}
+			in.ApplyOptions(opts)
+			if _, pods := list.(*corev1.PodList); pods && (everywhere || in.Namespace == "") {
 				return failure
 			}
 			return c.List(ctx, list, opts...)
 		},
 	}).Build()
 	failure = apierrors.NewForbidden(corev1.Resource("pods"), "", errors.New("not you"))
-	all, refused, err := List(context.Background(), c, "")
-	if len(all) != 1 || !reflect.DeepEqual(refused, []string{"pods"}) || err != nil {
-		t.Errorf("found %d workloads, refused %q, and the error %v", len(all), refused, err)
+	for name, c := range map[string]struct {
+		everywhere bool
+		instead    string
+		unseen     Unseen
+		want       []string
+	}{
+		"elsewhere":                 {false, "team-a", Unseen{Elsewhere: []string{"pods"}}, []string{"Deployment api", "Pod alone", "Deployment web"}},
+		"anywhere":                  {true, "team-a", Unseen{Nowhere: []string{"pods"}}, []string{"Deployment api", "Deployment web"}},
+		"in the cluster as a whole": {false, "", Unseen{Nowhere: []string{"pods"}}, []string{"Deployment api", "Deployment web"}},
+	} {
+		everywhere = c.everywhere
+		all, unseen, err := List(context.Background(), cluster, "", c.instead)
+		var got []string
+		for _, w := range all {
+			got = append(got, w.Kind+" "+w.Name)
+		}
+		if !reflect.DeepEqual(got, c.want) || !reflect.DeepEqual(unseen, c.unseen) || err != nil {
+			t.Errorf("%s: got %q, unseen %+v, and the error %v", name, got, unseen, err)
+		}
 	}
 	failure = errors.New("away")
-	if _, _, err := List(context.Background(), c, ""); !errors.Is(err, failure) {
+	if _, _, err := List(context.Background(), cluster, "", ""); !errors.Is(err, failure) {
 		t.Errorf("got the error %v, want %v", err, failure)
 	}
 }

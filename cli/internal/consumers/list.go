@@ -39,20 +39,34 @@ func (w *Workload) Of(secret string) []Use {
 	return uses
 }
 
-// List returns the workloads of a namespace (of all, if it is empty) that read Secrets. Kinds that the user may not list are
-// left out, and returned as refused.
-func List(ctx context.Context, c client.Reader, namespace string) (all []*Workload, refused []string, err error) {
+// Unseen are the kinds that the user may not list.
+type Unseen struct {
+	// Nowhere: at all. Elsewhere: in other namespaces than one.
+	Nowhere, Elsewhere []string
+}
+
+// List returns the workloads of a namespace that read Secrets. If it is empty, those of all namespaces; of kinds that the user
+// may not list everywhere those of the namespace instead, if that is not empty.
+func List(ctx context.Context, c client.Reader, namespace, instead string) (all []*Workload, unseen Unseen, err error) {
 	f := &finder{parents: map[types.UID]*metav1.ObjectMeta{}, found: map[key]*Workload{}}
 	for _, list := range []client.ObjectList{
 		// What makes others comes first, and Pods last.
 		&appsv1.DeploymentList{}, &appsv1.StatefulSetList{}, &appsv1.DaemonSetList{}, &batchv1.CronJobList{},
 		&appsv1.ReplicaSetList{}, &batchv1.JobList{}, &corev1.PodList{},
 	} {
-		switch err := c.List(ctx, list, client.InNamespace(namespace)); {
+		err := c.List(ctx, list, client.InNamespace(namespace))
+		if apierrors.IsForbidden(err) && namespace == "" && instead != "" {
+			everywhere := err
+			err = c.List(ctx, list, client.InNamespace(instead))
+			if err == nil {
+				unseen.Elsewhere = append(unseen.Elsewhere, resourceOf(everywhere))
+			}
+		}
+		switch {
 		case apierrors.IsForbidden(err):
-			refused = append(refused, resourceOf(err))
+			unseen.Nowhere = append(unseen.Nowhere, resourceOf(err))
 		case err != nil:
-			return nil, nil, fmt.Errorf("looking for workloads: %w", err)
+			return nil, Unseen{}, fmt.Errorf("looking for workloads: %w", err)
 		default:
 			f.addAll(list)
 		}
@@ -65,7 +79,7 @@ func List(ctx context.Context, c client.Reader, namespace string) (all []*Worklo
 	slices.SortFunc(all, func(a, b *Workload) int {
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
 	})
-	return all, refused, nil
+	return all, unseen, nil
 }
 
 // resourceOf is what the API server says that somebody may not list.

@@ -33,13 +33,27 @@ func (d *Doctor) checkPlatforms(ctx context.Context) error {
 		switch valid := meta.FindStatusCondition(p.Status.Conditions, v1alpha1.CredentialsValidCondition); {
 		case valid == nil:
 			d.found(Warning, check, "Is the operator running?", "the operator has not tried the credentials of the SfsPlatform %s yet", p.Name)
+		case valid.ObservedGeneration != p.Generation:
+			d.found(Warning, check, "Is the operator running?", "the operator has not tried those of the present spec of the SfsPlatform %s yet", p.Name)
 		case valid.Status == metav1.ConditionTrue:
 			d.found(OK, check, "", "SFS accepts those of the SfsPlatform %s", p.Name)
 		default:
 			d.found(Problem, check, advice.For(valid.Reason), "SfsPlatform %s: %s: %s", p.Name, valid.Reason, valid.Message)
 		}
+		d.checkTrouble(p)
 	}
 	return nil
+}
+
+// checkTrouble is about an SfsPlatform whose credentials may be good.
+func (d *Doctor) checkTrouble(p *v1alpha1.SfsPlatform) {
+	const check = "credentials"
+	if next := meta.FindStatusCondition(p.Status.Conditions, v1alpha1.NextCredentialsValidCondition); next != nil && next.Status == metav1.ConditionFalse {
+		d.found(Warning, check, advice.For(next.Reason), "SfsPlatform %s: those of spec.nextCredentialsSecretRef: %s: %s", p.Name, next.Reason, next.Message)
+	}
+	if throttled := meta.FindStatusCondition(p.Status.Conditions, v1alpha1.ThrottledCondition); throttled != nil && throttled.Status == metav1.ConditionTrue {
+		d.found(Warning, check, advice.For(throttled.Reason), "SfsPlatform %s: %s: %s", p.Name, throttled.Reason, throttled.Message)
+	}
 }
 
 // The ConfigMap of Argo CD, and where it mostly is.
@@ -52,14 +66,19 @@ func (d *Doctor) checkArgoCD(ctx context.Context) error {
 	const check = "Argo CD"
 	var found corev1.ConfigMapList
 	err := d.Client.List(ctx, &found, client.MatchingFields{"metadata.name": argoConfig})
-	if apierrors.IsForbidden(err) {
+	everywhere := !apierrors.IsForbidden(err)
+	if !everywhere {
 		err = d.Client.List(ctx, &found, client.MatchingFields{"metadata.name": argoConfig}, client.InNamespace(argoNamespace))
 	}
 	if err != nil {
 		return d.failed(check, err)
 	}
-	if len(found.Items) == 0 {
+	switch {
+	case len(found.Items) > 0:
+	case everywhere:
 		d.found(OK, check, "", "there is none here that would need health checks")
+	default:
+		d.found(Unknown, check, askForRight, "there is none in the namespace %s, and you may not look in others", argoNamespace)
 	}
 	for i := range found.Items {
 		config := &found.Items[i]
@@ -94,17 +113,15 @@ func (d *Doctor) checkConsumers(ctx context.Context) error {
 	if err != nil {
 		return d.failed(check, err)
 	}
-	workloads, unseen, err := consumers.List(ctx, d.Client, namespace)
-	if err == nil && namespace == "" && len(unseen) > 0 {
-		// What may be looked at in one namespace is better than nothing.
-		namespace = d.Namespace
-		workloads, unseen, err = consumers.List(ctx, d.Client, namespace)
-	}
+	workloads, unseen, err := consumers.List(ctx, d.Client, namespace, d.Namespace)
 	if err != nil {
 		return d.failed(check, err)
 	}
-	if len(unseen) > 0 {
-		d.found(Unknown, check, askForRight, "you may not list %s", strings.Join(unseen, ", "))
+	if len(unseen.Nowhere) > 0 {
+		d.found(Unknown, check, askForRight, "you may not list %s", strings.Join(unseen.Nowhere, ", "))
+	}
+	if len(unseen.Elsewhere) > 0 {
+		d.found(Unknown, check, askForRight, "outside of the namespace %s you may not list %s", d.Namespace, strings.Join(unseen.Elsewhere, ", "))
 	}
 	stale := 0
 	for i := range clients.Items {
@@ -126,7 +143,7 @@ func (d *Doctor) checkConsumers(ctx context.Context) error {
 				"%s %s/%s reads the Secret %s by %s: it never sees a new token", w.Kind, w.Namespace, w.Name, c.TokenSecretName(), strings.Join(ways, ", "))
 		}
 	}
-	if stale == 0 && len(unseen) == 0 {
+	if stale == 0 && len(unseen.Nowhere)+len(unseen.Elsewhere) == 0 {
 		where := "in the cluster"
 		if namespace != "" {
 			where = "in the namespace " + namespace

@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/duration"
 	"k8s.io/utils/ptr"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
@@ -33,21 +34,29 @@ func (p *Planner) follow(ctx context.Context, document, live *unstructured.Unstr
 		if err := convert(planned, live, c, was); err != nil {
 			return err
 		}
+		platform, err := p.platformFor(ctx, c, step)
+		if err != nil {
+			return err
+		}
 		if was.Status.ClientKey != "" {
 			step.keeps("client", was.Status.ClientKey, c.IsObserved(), c.IsSuspended())
 			return nil
 		}
-		return p.newClient(ctx, c, step)
+		p.newClient(c, platform, live != nil, step)
 	case "SfsClientUser":
 		u, was := &v1alpha1.SfsClientUser{}, &v1alpha1.SfsClientUser{}
 		if err := convert(planned, live, u, was); err != nil {
+			return err
+		}
+		owner, err := p.clientOf(ctx, u, step)
+		if err != nil {
 			return err
 		}
 		if was.Status.UserKey != "" {
 			step.keeps("user", was.Status.UserKey, u.IsObserved(), u.IsSuspended())
 			return nil
 		}
-		return p.newUser(ctx, u, step)
+		newUser(u, owner, step)
 	}
 	return nil
 }
@@ -96,29 +105,55 @@ func (s *Step) keeps(what, key string, observed, suspended bool) {
 	}
 }
 
-func (p *Planner) newClient(ctx context.Context, c *v1alpha1.SfsClient, step *Step) error {
+// platformFor says what of the SfsPlatform stands in the way of an SfsClient, and returns it; nil where it is not there, or may
+// not be read.
+func (p *Planner) platformFor(ctx context.Context, c *v1alpha1.SfsClient, step *Step) (*v1alpha1.SfsPlatform, error) {
 	name := cmp.Or(c.Spec.PlatformRef.Name, "default") // the API server says so, unless it could not be asked
-	found, err := p.get(ctx, v1alpha1.GroupVersion.Group, v1alpha1.GroupVersion.Version, "SfsPlatform", "", name)
-	switch {
+	platform := &v1alpha1.SfsPlatform{}
+	switch found, err := p.read(ctx, "SfsPlatform", "", name, platform); {
 	case apierrors.IsForbidden(err):
 		step.say("You may not read the SfsPlatform %s: whether it serves this namespace, and what there is at SFS, is not known.", name)
-		found = nil
+		return nil, nil
 	case err != nil:
-		return fmt.Errorf("reading the SfsPlatform %s: %w", name, err)
-	case found == nil:
+		return nil, err
+	case !found:
 		step.stuck(v1alpha1.PlatformNotFoundReason, "There is no SfsPlatform %s", name)
+		return nil, nil
 	}
-	platform := &v1alpha1.SfsPlatform{}
-	var known *v1alpha1.OrphanStatus
-	if found != nil {
-		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(found.Object, platform); err != nil {
-			return fmt.Errorf("reading the SfsPlatform %s: %w", name, err)
-		}
-		if err := p.checkPlatform(ctx, platform, c.Namespace, step); err != nil {
-			return err
-		}
-		known = platform.Status.Orphans
+	return platform, p.checkPlatform(ctx, platform, c.Namespace, step)
+}
+
+// clientOf does the same for the SfsClient of a user, and the SfsPlatform of that.
+func (p *Planner) clientOf(ctx context.Context, u *v1alpha1.SfsClientUser, step *Step) (*v1alpha1.SfsClient, error) {
+	name := u.Spec.ClientRef.Name
+	owner := &v1alpha1.SfsClient{}
+	switch found, err := p.read(ctx, "SfsClient", u.Namespace, name, owner); {
+	case apierrors.IsForbidden(err):
+		step.say("You may not read the SfsClient %s: whether it is there, and whether its SfsPlatform serves this namespace, is not known.", name)
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case !found:
+		step.stuck(v1alpha1.ClientNotFoundReason, "There is no SfsClient %s", name)
+		return nil, nil
 	}
+	_, err := p.platformFor(ctx, owner, step)
+	return owner, err
+}
+
+func (p *Planner) read(ctx context.Context, kind, namespace, name string, into any) (found bool, err error) {
+	o, err := p.get(ctx, v1alpha1.GroupVersion.Group, v1alpha1.GroupVersion.Version, kind, namespace, name)
+	if err == nil && o != nil {
+		found, err = true, runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, into)
+	}
+	if err != nil {
+		return false, fmt.Errorf("reading the %s %s: %w", kind, name, err)
+	}
+	return found, nil
+}
+
+// newClient is about an SfsClient that has no client yet. there: it is there all the same.
+func (p *Planner) newClient(c *v1alpha1.SfsClient, platform *v1alpha1.SfsPlatform, there bool, step *Step) {
 	if c.IsSuspended() {
 		step.say("It is suspended: nothing is done until it goes on.")
 	}
@@ -126,59 +161,74 @@ func (p *Planner) newClient(ctx context.Context, c *v1alpha1.SfsClient, step *St
 	case c.Spec.ClientKey != "":
 		step.say("It would take the client %s, if spec.adoption of the SfsPlatform allows that.", c.Spec.ClientKey)
 	case c.Spec.CustomKey != "":
-		step.say("If spec.adoption of the SfsPlatform allows that, and SFS has a client with the customKey %s, it would %s; else it would %s.",
-			c.Spec.CustomKey, ifThere(c), ifNot(c))
-	case found != nil:
-		step.derived(c, platform.Spec.CustomKeyPrefix+"/"+c.Namespace+"/"+c.Name, known)
+		step.depends(fmt.Sprintf("If spec.adoption of the SfsPlatform allows that, and SFS has a client with the customKey %s,", c.Spec.CustomKey),
+			prospectOfClient(c))
+	case platform != nil:
+		p.derived(c, platform, there, step)
 	}
-	return nil
 }
 
 // derived is about a client whose key is made of the prefix, the namespace and the name.
-func (s *Step) derived(c *v1alpha1.SfsClient, customKey string, known *v1alpha1.OrphanStatus) {
+func (p *Planner) derived(c *v1alpha1.SfsClient, platform *v1alpha1.SfsPlatform, there bool, step *Step) {
+	customKey := platform.Spec.CustomKeyPrefix + "/" + c.Namespace + "/" + c.Name
+	known, checked := platform.Status.Orphans, platform.Status.LastDriftCheckTime
+	would := prospectOfClient(c)
 	if known != nil {
 		for _, orphan := range known.Clients {
 			if orphan.CustomKey == customKey {
-				s.say("SFS has the client %s with the customKey %s: it would %s.", orphan.ClientKey, customKey, ifThere(c))
+				step.say("SFS has the client %s with the customKey %s: it would %s.", orphan.ClientKey, customKey, would.there.text)
+				step.Stuck = step.Stuck || would.there.refused
 				return
 			}
 		}
 	}
-	if known == nil || int(ptr.Deref(known.Count, 0)) > len(known.Clients) {
-		s.say("The SfsPlatform does not tell whether SFS has a client with the customKey %s: if it has, it would %s; else it would %s.",
-			customKey, ifThere(c), ifNot(c))
+	// What has an SfsClient is no orphan, also where that has not got its client yet.
+	if known == nil || checked == nil || there || int(ptr.Deref(known.Count, 0)) > len(known.Clients) {
+		step.depends(fmt.Sprintf("The SfsPlatform does not tell whether SFS has a client with the customKey %s: if it has,", customKey), would)
 		return
 	}
-	s.say("SFS had no client with the customKey %s when it was last asked: it would %s.", customKey, ifNot(c))
+	step.say("No orphan with the customKey %s was listed %s ago: it would %s; if its SfsClient was deleted since, it would %s.",
+		customKey, duration.HumanDuration(p.Clock.Since(checked.Time)), would.not.text, would.there.text)
+	step.Stuck = step.Stuck || would.not.refused
 }
 
-// ifThere is what becomes of a client that SFS has.
-func ifThere(c *v1alpha1.SfsClient) string {
-	if c.Spec.AdoptionPolicy == v1alpha1.AdoptionPolicyCreate {
-		return "be refused by adoptionPolicy Create (" + v1alpha1.AlreadyExistsReason + ")"
-	}
-	if c.NamesItsClient() {
-		return "be adopted" + unwritten(c)
-	}
-	return "be got back" + unwritten(c)
+// prospect is what would become of a resource that SFS has something for already, and of one that it has not.
+type prospect struct{ there, not outcome }
+
+type outcome struct {
+	text    string
+	refused bool
 }
 
-func unwritten(c *v1alpha1.SfsClient) string {
-	if c.IsObserved() {
-		return " and not be changed (managementPolicy Observe)"
-	}
-	return ""
+// depends is about what is not known: only where both ways are refused it is sure to wait.
+func (s *Step) depends(condition string, would prospect) {
+	s.say("%s it would %s; else it would %s.", condition, would.there.text, would.not.text)
+	s.Stuck = s.Stuck || would.there.refused && would.not.refused
 }
 
-// ifNot is what becomes of a client that SFS does not have.
-func ifNot(c *v1alpha1.SfsClient) string {
+func prospectOfClient(c *v1alpha1.SfsClient) prospect {
+	return prospectOf(c.Spec.AdoptionPolicy, c.NamesItsClient(), c.IsObserved())
+}
+
+// prospectOf goes by the policies. named: by its customKey or key, and not by what is derived from its own name.
+func prospectOf(adoption v1alpha1.AdoptionPolicy, named, observed bool) prospect {
+	would := prospect{there: outcome{text: "be got back"}, not: outcome{text: "be created"}}
+	if named {
+		would.there.text = "be adopted"
+	}
+	if observed {
+		would.there.text += " and not be changed (managementPolicy Observe)"
+	}
+	if adoption == v1alpha1.AdoptionPolicyCreate {
+		would.there = outcome{"be refused by adoptionPolicy Create (" + v1alpha1.AlreadyExistsReason + ")", true}
+	}
 	switch {
-	case c.IsObserved():
-		return "not be created by managementPolicy Observe (" + v1alpha1.NothingToAdoptReason + ")"
-	case c.Spec.AdoptionPolicy == v1alpha1.AdoptionPolicyAdopt:
-		return "not be created by adoptionPolicy Adopt (" + v1alpha1.NothingToAdoptReason + ")"
+	case observed:
+		would.not = outcome{"not be created by managementPolicy Observe (" + v1alpha1.NothingToAdoptReason + ")", true}
+	case adoption == v1alpha1.AdoptionPolicyAdopt:
+		would.not = outcome{"not be created by adoptionPolicy Adopt (" + v1alpha1.NothingToAdoptReason + ")", true}
 	}
-	return "be created"
+	return would
 }
 
 // checkPlatform says what of an SfsPlatform stands in the way.
@@ -228,46 +278,23 @@ func (p *Planner) selects(ctx context.Context, by *metav1.LabelSelector, namespa
 	return selector.Matches(labels.Set(found.GetLabels())), true, nil
 }
 
-func (p *Planner) newUser(ctx context.Context, u *v1alpha1.SfsClientUser, step *Step) error {
-	found, err := p.get(ctx, v1alpha1.GroupVersion.Group, v1alpha1.GroupVersion.Version, "SfsClient", u.Namespace, u.Spec.ClientRef.Name)
-	if err != nil {
-		return fmt.Errorf("reading the SfsClient %s: %w", u.Spec.ClientRef.Name, err)
-	}
-	if found == nil {
-		step.stuck(v1alpha1.ClientNotFoundReason, "There is no SfsClient %s", u.Spec.ClientRef.Name)
-	}
+func newUser(u *v1alpha1.SfsClientUser, owner *v1alpha1.SfsClient, step *Step) {
 	if u.IsSuspended() {
 		step.say("It is suspended: nothing is done until it goes on.")
 	}
-	key, derived := u.Spec.CustomKey, ""
-	if found != nil {
-		derived, _, _ = unstructured.NestedString(found.Object, "status", "customKey")
-	}
+	key := u.Spec.CustomKey
 	switch {
 	case u.Spec.Default:
 		step.say("It would take the default user of the SfsClient %s.", u.Spec.ClientRef.Name)
-		return nil
+		return
 	case u.Spec.UserKey != "":
 		step.say("It would take the user %s.", u.Spec.UserKey)
-		return nil
+		return
 	case key != "":
-	case derived != "":
-		key = derived + "/" + u.Name
+	case owner != nil && owner.Status.CustomKey != "":
+		key = owner.Status.CustomKey + "/" + u.Name
 	default:
 		key = "<customKey of the SfsClient " + u.Spec.ClientRef.Name + ">/" + u.Name
 	}
-	there, not := "be got back", "be created"
-	if u.Spec.CustomKey != "" {
-		there = "be adopted"
-	}
-	if u.Spec.AdoptionPolicy == v1alpha1.AdoptionPolicyCreate {
-		there = "be refused by adoptionPolicy Create (" + v1alpha1.AlreadyExistsReason + ")"
-	}
-	if u.IsObserved() {
-		not = "not be created by managementPolicy Observe (" + v1alpha1.NothingToAdoptReason + ")"
-	} else if u.Spec.AdoptionPolicy == v1alpha1.AdoptionPolicyAdopt {
-		not = "not be created by adoptionPolicy Adopt (" + v1alpha1.NothingToAdoptReason + ")"
-	}
-	step.say("If SFS has a user with the customKey %s, it would %s; else it would %s.", key, there, not)
-	return nil
+	step.depends(fmt.Sprintf("If SFS has a user with the customKey %s,", key), prospectOf(u.Spec.AdoptionPolicy, u.Spec.CustomKey != "", u.IsObserved()))
 }

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
@@ -45,6 +46,8 @@ type Planner struct {
 	Client client.Client
 	// FieldManager is who would apply them.
 	FieldManager string
+	// Clock tells how old is what the statuses say.
+	Clock clock.PassiveClock
 
 	documents []*unstructured.Unstructured
 	// tried is what the API server would make of them.

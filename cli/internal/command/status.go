@@ -6,6 +6,7 @@ package command
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -44,7 +45,12 @@ The exit code is 1 if one of them is not ready.`,
   # Why one is not ready, and what to do
   {program} status shop -n team-a
   {program} status sfsplatform/default`,
-		Args: cobra.MaximumNArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return fmt.Errorf("status is of one resource, by its name or by kind/name such as sfsplatform/default, and not of %q", args)
+			}
+			return nil
+		},
 		RunE: func(c *cobra.Command, args []string) error { return o.run(c.Context(), args) },
 		ValidArgsFunction: s.completeArg(func(ctx context.Context, c client.Reader, namespace string) ([]string, error) {
 			return s.names(ctx, c, namespace, clientKind, userKind, platformKind)
@@ -229,15 +235,35 @@ func (o *statusCommand) describe(r resource) error {
 	if err := table(o.Out, []string{"CONDITION", "STATUS", "REASON", "SINCE", "MESSAGE"}, rows); err != nil {
 		return err
 	}
-	fmt.Fprintln(o.Out, "\nWhat to do")
-	said := map[string]bool{}
-	for i := range conditions {
-		if reason := conditions[i].Reason; !said[reason] {
-			said[reason] = true
-			fmt.Fprint(o.Out, "  "+reason+"\n"+wrap(advice.For(reason), "    "))
+	for i, reason := range toDo(conditions) {
+		if i == 0 {
+			fmt.Fprintln(o.Out, "\nWhat to do")
 		}
+		fmt.Fprint(o.Out, "  "+reason+"\n"+wrap(advice.For(reason), "    "))
 	}
 	return nil
+}
+
+// toDo are the reasons for which something is to be done, each once. That something has begun is none beside another.
+func toDo(conditions []metav1.Condition) []string {
+	var reasons []string
+	for i := range conditions {
+		if reason := conditions[i].Reason; !advice.IsFine(reason) && !slices.Contains(reasons, reason) {
+			reasons = append(reasons, reason)
+		}
+	}
+	if len(reasons) > 1 {
+		reasons = slices.DeleteFunc(reasons, func(reason string) bool { return reason == v1alpha1.ProgressingReason })
+	}
+	return reasons
+}
+
+// renewalOf says when a token is renewed, or for how long it has not been.
+func renewalOf(t *v1alpha1.TokenStatus, now time.Time) string {
+	if t.RenewalTime.Time.Before(now) {
+		return "should have been renewed " + relativeTo(&t.RenewalTime, now)
+	}
+	return "is renewed " + relativeTo(&t.RenewalTime, now)
 }
 
 // facts are what is to be known of a resource beside its conditions.
@@ -262,8 +288,8 @@ func (o *statusCommand) facts(r resource) [][2]string {
 			{"Origin", string(r.Status.Origin)}, {"Secret", secretName(r.Status.SecretRef)},
 		}
 		if t := r.Status.Token; t != nil {
-			facts = append(facts, [2]string{"Token", fmt.Sprintf("Secret %s, revision %s: expires %s, is renewed %s",
-				t.SecretRef.Name, strconv.FormatInt(t.Revision, 10), relativeTo(&t.ExpirationTime, now), relativeTo(&t.RenewalTime, now))})
+			facts = append(facts, [2]string{"Token", fmt.Sprintf("Secret %s, revision %s: expires %s, %s",
+				t.SecretRef.Name, strconv.FormatInt(t.Revision, 10), relativeTo(&t.ExpirationTime, now), renewalOf(t, now))})
 		}
 		return append(facts, ofBoth(r.IsSuspended(), r.IsObserved(), r.Status.PendingChanges)...)
 	case *v1alpha1.SfsClientUser:

@@ -69,7 +69,7 @@ func (o *tokenCommand) run(ctx context.Context, arg string) error {
 		{"Secret", t.SecretRef.Name}, {"Revision", strconv.FormatInt(t.Revision, 10)},
 		{"Issued", relativeTo(&t.IssuedTime, now)},
 		{"Expires", relativeTo(&t.ExpirationTime, now)},
-		{"Is renewed", relativeTo(&t.RenewalTime, now)},
+		{"Renewal", renewalOf(t, now)},
 	}
 	if t.PreviousRevocationTime != nil {
 		rows = append(rows, [2]string{"The one before it is revoked", relativeTo(t.PreviousRevocationTime, now)})

@@ -129,7 +129,7 @@ func (tr *transcript) matches(name string) {
 var moving = []struct{ found, by string }{
 	{`\b1[3-7]m ago\b`, "15m ago"}, // it took some time to make all of it
 	{`\bin 1[3-7]m\b`, "in 14m"},
-	{`(is renewed|Is renewed:)( +)in \d\w+`, "$1${2}in 3m"},
+	{`is renewed in \d\w+`, "is renewed in 3m"},
 	{`revision \d+ and expires`, "revision 2 and expires"},
 	{`https://127\.0\.0\.1:\d\d+`, "https://api.sendforsign.com"},
 	{`"?20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ"?`, `"2026-11-21T20:15:00Z"`},

@@ -62,7 +62,7 @@ func stageAPIDown(ctx context.Context, s Scene) (*Staged, error) {
 	}, nil
 }
 
-// stageThrottled has a new tenant be the first who is sent away, so that it is always the same one who can tell.
+// stageThrottled has a new tenant be the first who is sent away, so that it always begins in the same way.
 func stageThrottled(ctx context.Context, s Scene) (*Staged, error) {
 	platform, err := s.platform(ctx)
 	if err != nil {
@@ -83,7 +83,7 @@ func stageThrottled(ctx context.Context, s Scene) (*Staged, error) {
 			"Sendforsign has a limit for the requests of an account, and this one has reached it.",
 			declared(hooli),
 		},
-		Resource: hooli,
+		Resource: platform,
 		Says:     []string{"SFS asked for a pause"},
 		cure: func(ctx context.Context) error {
 			select {

@@ -47,7 +47,7 @@ var table = []Fault{
 	{
 		Name: "throttled", Summary: "the account has used up what Sendforsign lets it do", Limit: soon, stage: stageThrottled,
 		Sign: Sign{
-			Type: v1alpha1.SyncedCondition, Status: metav1.ConditionFalse, Reason: v1alpha1.ThrottledReason, Alert: alertThrottled,
+			Type: v1alpha1.ThrottledCondition, Status: metav1.ConditionTrue, Reason: v1alpha1.ThrottledReason, Alert: alertThrottled,
 			Series: Series{Metric: "sendforsign_api_throttled_seconds_total", Grows: true},
 		},
 	},

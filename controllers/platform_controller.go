@@ -187,7 +187,8 @@ func (p *platformPass) reportPause(s *session) {
 		return
 	}
 	p.wakeIn(until.Sub(p.now))
-	p.set(v1alpha1.ThrottledCondition, metav1.ConditionTrue, v1alpha1.ThrottledReason, "SFS asked for a pause; requests go on after it")
+	asked := pauseAsked(nil)
+	p.set(v1alpha1.ThrottledCondition, metav1.ConditionTrue, asked.reason, asked.message)
 	if !was {
 		p.tell(failing(conditions.Get(p.platform, v1alpha1.ThrottledCondition)))
 	}

@@ -161,6 +161,23 @@ func (o *renewCommand) targets(ctx context.Context, c client.Client, args []stri
 	return targets, nil
 }
 
+// clientNamed returns the SfsClient that is named, and with what it was read.
+func (s *session) clientNamed(ctx context.Context, arg string) (client.Client, *v1alpha1.SfsClient, error) {
+	c, err := s.client()
+	if err != nil {
+		return nil, nil, err
+	}
+	namespace, err := s.namespace()
+	if err != nil {
+		return nil, nil, err
+	}
+	found, err := clientsByName(ctx, c, namespace, []string{arg})
+	if err != nil {
+		return nil, nil, err
+	}
+	return c, found[0], nil
+}
+
 func clientsByName(ctx context.Context, c client.Client, namespace string, args []string) ([]*v1alpha1.SfsClient, error) {
 	var targets []*v1alpha1.SfsClient
 	for _, arg := range args {

@@ -42,19 +42,10 @@ nothing else: whoever has it can act as the tenant, so send it to a program and 
 }
 
 func (o *tokenCommand) run(ctx context.Context, arg string) error {
-	c, err := o.client()
+	c, target, err := o.clientNamed(ctx, arg)
 	if err != nil {
 		return err
 	}
-	namespace, err := o.namespace()
-	if err != nil {
-		return err
-	}
-	found, err := clientsByName(ctx, c, namespace, []string{arg})
-	if err != nil {
-		return err
-	}
-	target := found[0]
 	if target.Status.Token == nil {
 		if !target.TokenEnabled() {
 			return canRenew(target)

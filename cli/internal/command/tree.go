@@ -52,19 +52,11 @@ func (n *node) add(name, says string) *node {
 }
 
 func (o *treeCommand) run(ctx context.Context, arg string) error {
-	c, err := o.client()
+	c, target, err := o.clientNamed(ctx, arg)
 	if err != nil {
 		return err
 	}
-	namespace, err := o.namespace()
-	if err != nil {
-		return err
-	}
-	found, err := clientsByName(ctx, c, namespace, []string{arg})
-	if err != nil {
-		return err
-	}
-	target := found[0]
+	namespace := target.Namespace
 	workloads, unseen, err := consumers.List(ctx, c, namespace, "")
 	if err != nil {
 		return err

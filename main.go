@@ -93,7 +93,7 @@ func run(ctx context.Context, config *rest.Config, o options.Options) error {
 		}
 	}()
 	if err := controllers.Setup(ctx, mgr, controllers.Options{
-		Namespace: o.PlatformNamespace, WatchNamespaces: o.WatchNamespaces, Concurrency: o.Concurrency, Metrics: counted,
+		Namespace: o.PlatformNamespace, WatchNamespaces: o.WatchNamespaces, Concurrency: o.Concurrency, OmitTokenTimes: !o.RecordTokenTimes, Metrics: counted,
 	}); err != nil {
 		return fmt.Errorf("setting up the controllers: %w", err)
 	}

@@ -41,6 +41,8 @@ type ClientReconciler struct {
 	drift    *drift
 	tokens   keptTokens
 	probes   *memory[probing]
+	// omitTimes leaves the times of the tokens to their Secrets.
+	omitTimes bool
 }
 
 const clientKind = "SfsClient"

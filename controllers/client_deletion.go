@@ -40,7 +40,7 @@ func (r *ClientReconciler) ensureFinalizers(ctx context.Context, p *clientPass) 
 func (r *ClientReconciler) finalize(ctx context.Context, p *clientPass) (ctrl.Result, error) {
 	end := p.client.DeletionTimestamp.Add(deletionDeadline)
 	expiry := end
-	if t := p.client.Status.Token; t != nil && t.ExpirationTime.Time.Before(end) {
+	if t := p.client.Status.Token; t != nil && !t.ExpirationTime.IsZero() && t.ExpirationTime.Time.Before(end) {
 		expiry = t.ExpirationTime.Time
 	}
 	revoking := controllerutil.ContainsFinalizer(p.client, v1alpha1.RevokeTokenFinalizer) && p.now.Before(expiry)
@@ -106,17 +106,22 @@ func (r *ClientReconciler) retire(ctx context.Context, p *clientPass) (happening
 // revokeLast revokes the tokens of an SfsClient that is being deleted.
 func (r *ClientReconciler) revokeLast(ctx context.Context, p *clientPass) (happening, error) {
 	outcome, err := r.revokeToken(ctx, p, p.publishedIn())
-	last := p.client.Status.Token
-	if err == nil && outcome == (happening{}) && last != nil && p.now.Before(last.ExpirationTime.Time) {
+	if err == nil && outcome == (happening{}) && p.client.Status.Token != nil && !p.tokenIsOver() {
 		return notRevoked("the Secret that held it is gone or was changed"), nil
 	}
 	return outcome, err
 }
 
+// tokenIsOver says of the token that the status tells of whether it is known to have expired.
+func (p *clientPass) tokenIsOver() bool {
+	t := p.client.Status.Token
+	return t != nil && !t.ExpirationTime.IsZero() && !p.now.Before(t.ExpirationTime.Time)
+}
+
 // revokeToken revokes the token in a Secret, if there is one, and those before it that wait there. It returns what is to be
 // told of it.
 func (r *ClientReconciler) revokeToken(ctx context.Context, p *clientPass, name string) (happening, error) {
-	if p.client.Status.Token != nil && !p.now.Before(p.client.Status.Token.ExpirationTime.Time) {
+	if p.tokenIsOver() {
 		return happening{}, nil
 	}
 	values, err := r.tokensIn(ctx, p, name)

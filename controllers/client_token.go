@@ -71,7 +71,7 @@ func (r *ClientReconciler) keepToken(ctx context.Context, p *clientPass, blocked
 		failure = blocked // which keeps the token from being renewed when its time comes
 	}
 	if current != nil {
-		p.recordToken(*current, policy)
+		r.recordToken(p, *current, policy)
 	}
 	p.judgeToken(current, failure, rejected)
 	return nil
@@ -339,25 +339,39 @@ func (m mintedToken) isFresh(p *clientPass) bool {
 	return token.Decide(token.Observed{Token: &m.token}, renewalPolicy(p.platform, p.client), p.now) == token.NotDue
 }
 
-// recordToken copies the times of the published token to the status, where kubectl shows them.
-func (p *clientPass) recordToken(current token.Token, policy token.Policy) {
+// recordToken has the status tell of the published token, and the pass come back for its renewal.
+func (r *ClientReconciler) recordToken(p *clientPass, current token.Token, policy token.Policy) {
 	renewal := policy.RenewalTime(current)
-	if known := p.client.Status.Token; p.platform == nil && known != nil && known.Revision == current.Revision {
+	known := p.client.Status.Token
+	isKnown := known != nil && known.Revision == current.Revision && known.SecretRef.Name == p.tokenName
+	switch {
+	case isKnown && p.platform == nil:
 		return // what the platform says of the margin can not be known, so the times stay as they were
-	}
-	p.client.Status.Token = &v1alpha1.TokenStatus{
-		SecretRef:      v1alpha1.SecretReference{Name: p.tokenName},
-		IssuedTime:     metav1.NewTime(current.Issued),
-		ExpirationTime: metav1.NewTime(current.Expires),
-		RenewalTime:    metav1.NewTime(renewal.Truncate(time.Second)),
-		Revision:       current.Revision,
-	}
-	if !current.RevokePrevious.IsZero() {
-		p.client.Status.Token.PreviousRevocationTime = &metav1.Time{Time: current.RevokePrevious.Truncate(time.Second)}
+	case isKnown && r.omitTimes:
+		// They are right, and go with the next token: to take them from all resources at once would be a storm of writes.
+	case r.omitTimes:
+		p.client.Status.Token = &v1alpha1.TokenStatus{SecretRef: v1alpha1.SecretReference{Name: p.tokenName}}
+	default:
+		p.client.Status.Token = tokenStatus(p.tokenName, current, renewal)
 	}
 	if wait := renewal.Sub(p.now); wait > 0 {
 		p.wakeIn(wait) // and where it is past, the attempt that failed has said when to come back
 	}
+}
+
+// tokenStatus copies the times of a token to where kubectl shows them.
+func tokenStatus(secret string, t token.Token, renewal time.Time) *v1alpha1.TokenStatus {
+	status := &v1alpha1.TokenStatus{
+		SecretRef:      v1alpha1.SecretReference{Name: secret},
+		IssuedTime:     metav1.NewTime(t.Issued),
+		ExpirationTime: metav1.NewTime(t.Expires),
+		RenewalTime:    metav1.NewTime(renewal.Truncate(time.Second)),
+		Revision:       t.Revision,
+	}
+	if !t.RevokePrevious.IsZero() {
+		status.PreviousRevocationTime = &metav1.Time{Time: t.RevokePrevious.Truncate(time.Second)}
+	}
+	return status
 }
 
 // judgeToken sets TokenValid by what applications can do with the token now, not by how the last attempt to renew it went.

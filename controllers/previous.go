@@ -198,13 +198,13 @@ func (r *ClientReconciler) keepPrevious(
 // the Secret tells of requests that were handled: nothing, if it is gone.
 func (p *clientPass) tellLost(asked, done requests) {
 	last := p.client.Status.Token
-	if last == nil || !p.now.Before(last.ExpirationTime.Time) {
+	if last == nil || p.tokenIsOver() {
 		return
 	}
 	own := isNew(asked.revoke, done.revoke) && isNew(asked.revoke, p.client.Status.LastHandledRevokeAt)
 	// A platform keeps no record for each of its clients. But a token that is younger than the request was made for it.
 	at, err := time.Parse(time.RFC3339, asked.platformRevoke)
-	platform := isNew(asked.platformRevoke, done.platformRevoke) && err == nil && at.After(last.IssuedTime.Time)
+	platform := isNew(asked.platformRevoke, done.platformRevoke) && err == nil && !last.IssuedTime.IsZero() && at.After(last.IssuedTime.Time)
 	if own || platform {
 		p.tell(notRevoked("the Secret that held it is gone or was changed"))
 	}

@@ -33,6 +33,8 @@ type Options struct {
 	WatchNamespaces []string
 	// Concurrency is how many SfsClients, and how many SfsClientUsers, are worked on at a time.
 	Concurrency int
+	// OmitTokenTimes leaves the times of a token to its Secret: a renewal then writes the Secret, and no status.
+	OmitTokenTimes bool
 	// Transport decorates the connection to SFS. Nil leaves it as it is.
 	Transport func(http.RoundTripper) http.RoundTripper
 	// Clock tells the time. Nil is the system's.
@@ -108,6 +110,7 @@ func newReconcilers(c client.Client, secrets, live client.Reader, o Options) rec
 		clients: &ClientReconciler{
 			client: c, live: live, clock: o.Clock, metrics: o.Metrics, sessions: sessions, secrets: writer, creator: maker, attempts: tried,
 			claims: taken, drift: found, tokens: keptTokens{newMemory[keptToken]()}, probes: newMemory[probing](),
+			omitTimes: o.OmitTokenTimes,
 		},
 		users: &UserReconciler{
 			client: c, clock: o.Clock, sessions: sessions, secrets: writer, creator: maker, attempts: tried,

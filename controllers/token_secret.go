@@ -108,8 +108,8 @@ func (r *ClientReconciler) chooseSecret(ctx context.Context, p *clientPass) (*pu
 		return have, err
 	}
 	last, name := have, p.tokenName
-	if have == nil || !have.ours {
-		name = p.publishedIn()
+	if published := p.publishedIn(); published != name && (have == nil || !have.ours) {
+		name = published
 		if last, err = r.secrets.observe(ctx, p.ref, p.client.UID, name); err != nil {
 			return nil, err
 		}

@@ -39,6 +39,8 @@ type Options struct {
 	WatchNamespaces []string
 	// Concurrency is how many resources of a kind are worked on at a time.
 	Concurrency int
+	// RecordTokenTimes has the status of each SfsClient tell the times of its token.
+	RecordTokenTimes bool
 	// ShutdownTimeout is how long work that has begun may take to end.
 	ShutdownTimeout time.Duration
 	// LogFormat is "json" or "text", LogLevel the least level that is logged.
@@ -65,6 +67,7 @@ func Parse(args []string, env func(string) string, out io.Writer) (Options, erro
 		return nil
 	})
 	flags.IntVar(&o.Concurrency, "max-concurrent-reconciles", 16, "how many resources of a kind are worked on at a time (1 to 1024)")
+	flags.BoolVar(&o.RecordTokenTimes, "record-token-times", true, "have the status of each SfsClient tell the times of its token; false: only its Secret does, and a renewal is one write")
 	flags.DurationVar(&o.ShutdownTimeout, "graceful-shutdown-timeout", 30*time.Second, "how long work that has begun may take to end")
 	flags.StringVar(&o.LogFormat, "log-format", "json", "json or text")
 	flags.TextVar(&o.LogLevel, "log-level", slog.LevelInfo, "least level that is logged: debug, info, warn or error")

@@ -33,7 +33,7 @@ func defaults() options.Options {
 	return options.Options{
 		MetricsAddress: ":8443", MetricsSecure: true, MetricsPerResource: true, ProbeAddress: ":8081",
 		LeaderElect: true, LeaseDuration: 15 * time.Second, PlatformNamespace: "sfs-system",
-		Concurrency: 16, ShutdownTimeout: 30 * time.Second, LogFormat: "json", LogLevel: slog.LevelInfo,
+		Concurrency: 16, RecordTokenTimes: true, ShutdownTimeout: 30 * time.Second, LogFormat: "json", LogLevel: slog.LevelInfo,
 	}
 }
 
@@ -52,7 +52,7 @@ func TestParse(t *testing.T) {
 			args: []string{
 				"--metrics-bind-address=127.0.0.1:9090", "--metrics-secure=false", "--metrics-per-resource=false", "--health-probe-bind-address", "[::1]:9091",
 				"--leader-elect=false", "--leader-election-lease-duration=1m", "--platform-namespace=elsewhere", "--watch-namespaces=team-a,team-b",
-				"--max-concurrent-reconciles=3", "--graceful-shutdown-timeout=5s", "--log-format=text", "--log-level=debug",
+				"--max-concurrent-reconciles=3", "--record-token-times=false", "--graceful-shutdown-timeout=5s", "--log-format=text", "--log-level=debug",
 			},
 			want: func(o *options.Options) {
 				*o = options.Options{
@@ -261,7 +261,7 @@ func TestHelp(t *testing.T) {
 		}
 		for _, name := range []string{
 			"metrics-bind-address", "metrics-secure", "health-probe-bind-address", "leader-elect", "leader-election-lease-duration",
-			"platform-namespace", "max-concurrent-reconciles", "graceful-shutdown-timeout", "log-format", "log-level", "version",
+			"platform-namespace", "max-concurrent-reconciles", "record-token-times", "graceful-shutdown-timeout", "log-format", "log-level", "version",
 		} {
 			if !strings.Contains(said.String(), "\n  -"+name) {
 				t.Errorf("%s does not speak of --%s: %s", arg, name, &said)

@@ -175,7 +175,7 @@ func (s *session) clientNamed(ctx context.Context, arg string) (client.Client, *
 	if err != nil {
 		return nil, nil, err
 	}
-	return c, found[0], nil
+	return c, found[0], s.addTimes(ctx, c, found[0])
 }
 
 func clientsByName(ctx context.Context, c client.Client, namespace string, args []string) ([]*v1alpha1.SfsClient, error) {
@@ -203,6 +203,9 @@ func (o *renewCommand) await(ctx context.Context, c client.WithWatch, target *v1
 	}
 	if !done {
 		return fmt.Errorf("%s: not renewed after %s%s", inNamespace(target), o.timeout, because(target))
+	}
+	if err := o.addTimes(ctx, c, target); err != nil {
+		return err
 	}
 	t := target.Status.Token
 	if t == nil {

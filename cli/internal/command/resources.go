@@ -212,7 +212,11 @@ func judge(o resource, now time.Time) verdict {
 // hasExpired: an operator that is at work says so by itself, and of a suspended SfsClient has said so.
 func hasExpired(o resource, now time.Time) bool {
 	c, ok := o.(*v1alpha1.SfsClient)
-	return ok && c.TokenEnabled() && !c.IsSuspended() && c.Status.Token != nil && !now.Before(c.Status.Token.ExpirationTime.Time)
+	if !ok || !c.TokenEnabled() || c.IsSuspended() {
+		return false
+	}
+	at := expiration(c)
+	return at != nil && !now.Before(at.Time)
 }
 
 // aside is what ails a resource that is Ready, if anything.

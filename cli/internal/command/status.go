@@ -89,6 +89,9 @@ func (o *statusCommand) run(ctx context.Context, args []string) error {
 	} else if found, err = o.list(ctx, c, namespace); err != nil {
 		return err
 	}
+	if err := o.addTimes(ctx, c, found...); err != nil {
+		return err
+	}
 	if err := o.print(found, len(args) > 0); err != nil {
 		return err
 	}
@@ -173,7 +176,7 @@ func (o *statusCommand) table(found []resource) error {
 
 // expiration is that of the token, or nil.
 func expiration(o resource) *metav1.Time {
-	if c, ok := o.(*v1alpha1.SfsClient); ok && c.Status.Token != nil {
+	if c, ok := o.(*v1alpha1.SfsClient); ok && c.Status.Token != nil && !c.Status.Token.ExpirationTime.IsZero() {
 		return &c.Status.Token.ExpirationTime
 	}
 	return nil
@@ -258,8 +261,11 @@ func toDo(conditions []metav1.Condition) []string {
 	return reasons
 }
 
-// renewalOf says when a token is renewed, or for how long it has not been.
+// renewalOf says when a token is renewed, or for how long it has not been, if that is known.
 func renewalOf(t *v1alpha1.TokenStatus, now time.Time) string {
+	if t.RenewalTime.IsZero() {
+		return "is renewed before that"
+	}
 	if t.RenewalTime.Time.Before(now) {
 		return "should have been renewed " + relativeTo(&t.RenewalTime, now)
 	}

@@ -218,5 +218,5 @@ func clientOfDefaultUser(_ context.Context, o client.Object) []ctrl.Request {
 }
 
 func (r *ClientReconciler) ownersOf(ctx context.Context, secret client.Object) []ctrl.Request {
-	return ownersIn(ctx, r.client, clientKind, &v1alpha1.SfsClientList{}, secret)
+	return ownersIn(ctx, r.client, clientKind, secret)
 }

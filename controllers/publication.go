@@ -239,7 +239,8 @@ type published struct {
 	uid         types.UID
 	kind        corev1.SecretType
 	immutable   bool
-	digests     map[string][]byte
+	digests     map[string][]byte // nil where whole
+	whole       bool              // was found to hold what the operator wrote
 	labels      map[string]string
 	annotations map[string]string
 	labelled    bool
@@ -269,6 +270,7 @@ func seen(secret *corev1.Secret, who ref, owner types.UID) *published {
 		kind:        secret.Type,
 		immutable:   secret.Immutable != nil && *secret.Immutable,
 		digests:     secret.Data,
+		whole:       len(secret.StringData) > 0,
 		labels:      secret.Labels,
 		annotations: secret.Annotations,
 		labelled: label != "" && (owner == "" || label == string(owner)) &&
@@ -293,5 +295,5 @@ func (p *published) keys() []string {
 // intact says whether the Secret holds what the operator wrote.
 func (p *published) intact() bool {
 	hash := p.annotations[v1alpha1.ContentHashAnnotation]
-	return p.labelled && hash != "" && hash == sealOf(p.digests, p.keys(), p.annotations)
+	return p.labelled && hash != "" && (p.whole || hash == sealOf(p.digests, p.keys(), p.annotations))
 }

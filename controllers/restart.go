@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -46,19 +47,27 @@ var restartKinds = map[v1alpha1.RolloutRestartKind]schema.GroupVersionKind{
 	v1alpha1.RestartRollout:     {Group: "argoproj.io", Version: "v1alpha1", Kind: "Rollout"},
 }
 
-// content is what workloads read, as digests of the values in the two Secrets; empty where there are none of the operator.
+// content is what workloads read, as digests of what the two Secrets hold; empty where there are none of the operator.
 type content struct{ identifiers, token string }
 
-func valuesDigest(have *published) string {
-	if have == nil || !have.ours || !have.intact() {
+func identifiersDigest(have *published) string {
+	if have == nil || !have.ours || !have.intact() || len(have.keys()) == 0 {
 		return ""
 	}
-	// The tokens that wait for their revocation are not for applications.
-	keys := slices.DeleteFunc(have.keys(), func(key string) bool { return key == v1alpha1.KeyPreviousTokens })
-	if len(keys) == 0 {
+	return contentHash(have.digests, have.keys())[:16]
+}
+
+// tokenDigest is of the token and its shape, from which all follows that applications read. The tokens that wait in the same
+// Secret for their revocation are not for them.
+func tokenDigest(have *published) string {
+	if have == nil || !have.ours || !have.intact() || have.annotations[v1alpha1.TokenHashAnnotation] == withdrawnHash {
 		return ""
 	}
-	return contentHash(have.digests, keys)[:16]
+	facts := map[string][]byte{}
+	for _, name := range []string{v1alpha1.TokenHashAnnotation, v1alpha1.ShapeAnnotation} {
+		facts[name] = []byte(have.annotations[name])
+	}
+	return contentHash(facts, slices.Collect(maps.Keys(facts)))[:16]
 }
 
 // contentIn reads the content of the Secrets through look.
@@ -67,14 +76,14 @@ func (p *clientPass) contentIn(look func(name string) (*published, error)) (c co
 	if err != nil {
 		return c, err
 	}
-	c.identifiers = valuesDigest(have)
+	c.identifiers = identifiersDigest(have)
 	if !p.client.TokenEnabled() || !slices.ContainsFunc(p.client.Spec.RolloutRestartTargets, countsTokens) {
 		return c, nil
 	}
 	if have, err = look(p.tokenName); err != nil {
 		return c, err
 	}
-	c.token = valuesDigest(have)
+	c.token = tokenDigest(have)
 	return c, nil
 }
 

@@ -325,34 +325,76 @@ func (s *Secrets) mayWrite(ctx context.Context, owner client.Object, have *publi
 
 // mayCreate lets the oldest of the resources that name a Secret have it.
 func (s *Secrets) mayCreate(ctx context.Context, owner client.Object, name string) error {
-	for _, list := range []client.ObjectList{&v1alpha1.SfsClientList{}, &v1alpha1.SfsClientUserList{}} {
-		if err := s.resources.List(ctx, list, client.InNamespace(owner.GetNamespace()), client.MatchingFields{secretIndex: name}); err != nil {
-			return fmt.Errorf("looking for others that name Secret %s: %w", name, err)
+	for _, kind := range []string{clientKind, userKind} {
+		others, err := namingSecret(ctx, s.resources, kind, owner.GetNamespace(), name)
+		if err != nil {
+			return err
 		}
-		var older client.Object
-		_ = meta.EachListItem(list, func(o runtime.Object) error {
-			if other := o.(client.Object); other.GetUID() != owner.GetUID() && other.GetDeletionTimestamp().IsZero() && isOlder(other, owner) {
-				older = other
-			}
-			return nil
-		})
-		if older != nil {
-			return &problem{
-				reason: v1alpha1.SecretConflictReason,
-				message: fmt.Sprintf("%s %s, which is older, names Secret %s as well; set another name in the spec of one of the two",
-					kindName(older), older.GetName(), name),
-				pace: slow,
+		for _, other := range others {
+			if other.GetUID() != owner.GetUID() && other.GetDeletionTimestamp().IsZero() && isOlder(other, owner) {
+				return &problem{
+					reason: v1alpha1.SecretConflictReason,
+					message: fmt.Sprintf("%s %s, which is older, names Secret %s as well; set another name in the spec of one of the two",
+						kind, other.GetName(), name),
+					pace: slow,
+				}
 			}
 		}
 	}
 	return nil
 }
 
-func kindName(o client.Object) string {
-	if _, isUser := o.(*v1alpha1.SfsClientUser); isUser {
-		return userKind
+// namingSecret returns the resources of a kind that name a Secret: in their spec, or by its default.
+func namingSecret(ctx context.Context, r client.Reader, kind, namespace, name string) ([]client.Object, error) {
+	var list client.ObjectList = &v1alpha1.SfsClientList{}
+	var one client.Object = &v1alpha1.SfsClient{}
+	if kind == userKind {
+		list, one = &v1alpha1.SfsClientUserList{}, &v1alpha1.SfsClientUser{}
 	}
-	return clientKind
+	if err := r.List(ctx, list, client.InNamespace(namespace), client.MatchingFields{secretIndex: name}); err != nil {
+		return nil, fmt.Errorf("looking for those that name Secret %s: %w", name, err)
+	}
+	var found []client.Object
+	_ = meta.EachListItem(list, func(o runtime.Object) error {
+		found = append(found, o.(client.Object))
+		return nil
+	})
+	for _, suffix := range []string{v1alpha1.SecretSuffix, v1alpha1.TokenSecretSuffix, v1alpha1.UserSecretSuffix} {
+		of, isDefault := strings.CutSuffix(name, suffix)
+		if !isDefault {
+			continue
+		}
+		err := r.Get(ctx, types.NamespacedName{Namespace: namespace, Name: of}, one)
+		switch {
+		case err == nil && slices.Contains(secretNames(one), name) && !slices.Contains(namedSecrets(one), name):
+			found = append(found, one)
+		case client.IgnoreNotFound(err) != nil:
+			return nil, fmt.Errorf("looking for those that name Secret %s: %w", name, err)
+		}
+	}
+	return found, nil
+}
+
+// secretNames are those of the Secrets of a resource.
+func secretNames(o client.Object) []string {
+	switch o := o.(type) {
+	case *v1alpha1.SfsClient:
+		return []string{o.SecretName(), o.TokenSecretName()}
+	case *v1alpha1.SfsClientUser:
+		return []string{o.SecretName()}
+	}
+	return nil
+}
+
+// namedSecrets are those of them that stand in the spec. There is an index of these only: the others follow from the name.
+func namedSecrets(o client.Object) []string {
+	switch o := o.(type) {
+	case *v1alpha1.SfsClient:
+		return append(present(o.Spec.Secret.Name), present(o.Spec.Token.Secret.Name)...)
+	case *v1alpha1.SfsClientUser:
+		return present(o.Spec.Secret.Name)
+	}
+	return nil
 }
 
 // explainWrite puts the API server's refusal of a Secret in words. Its text can not hold a value of the Secret: it is

@@ -218,5 +218,5 @@ func (r *UserReconciler) usersOfPlatform(ctx context.Context, platform client.Ob
 }
 
 func (r *UserReconciler) ownersOf(ctx context.Context, secret client.Object) []ctrl.Request {
-	return ownersIn(ctx, r.client, userKind, &v1alpha1.SfsClientUserList{}, secret)
+	return ownersIn(ctx, r.client, userKind, secret)
 }

@@ -36,7 +36,7 @@ const (
 	clientIndex      = "spec.clientRef.name"
 	credentialsIndex = "credentials" // names of the Secrets, of the present pair and the next
 
-	secretIndex = "secret" // of a resource: the names of its Secrets
+	secretIndex = "secret" // of a resource: the names of its Secrets that its spec names
 	ownerIndex  = "owner"  // of a Secret: the UID of its resource, from its label
 
 	// These serve to find rivals, also at the API server: the CRD lets it select by them.
@@ -67,13 +67,8 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		{&v1alpha1.SfsClientUser{}, clientIndex, func(o client.Object) []string {
 			return []string{o.(*v1alpha1.SfsClientUser).Spec.ClientRef.Name}
 		}},
-		{&v1alpha1.SfsClient{}, secretIndex, func(o client.Object) []string {
-			c := o.(*v1alpha1.SfsClient)
-			return []string{c.SecretName(), c.TokenSecretName()}
-		}},
-		{&v1alpha1.SfsClientUser{}, secretIndex, func(o client.Object) []string {
-			return []string{o.(*v1alpha1.SfsClientUser).SecretName()}
-		}},
+		{&v1alpha1.SfsClient{}, secretIndex, namedSecrets},
+		{&v1alpha1.SfsClientUser{}, secretIndex, namedSecrets},
 		{&corev1.Secret{}, ownerIndex, func(o client.Object) []string { return present(o.GetLabels()[v1alpha1.OwnerLabel]) }},
 		{&v1alpha1.SfsPlatform{}, credentialsIndex, func(o client.Object) []string {
 			return credentialSecrets(o.(*v1alpha1.SfsPlatform))
@@ -131,13 +126,20 @@ func itself(_ context.Context, o client.Object) []ctrl.Request {
 }
 
 // ownersIn returns the resources of a kind that a Secret belongs to, or would if it were not another's.
-func ownersIn(ctx context.Context, c client.Reader, kind string, list client.ObjectList, o client.Object) []ctrl.Request {
-	named := requestsFor(ctx, c, list, client.InNamespace(o.GetNamespace()), client.MatchingFields{secretIndex: o.GetName()})
+func ownersIn(ctx context.Context, c client.Reader, kind string, o client.Object) []ctrl.Request {
+	var requests []ctrl.Request
+	naming, err := namingSecret(ctx, c, kind, o.GetNamespace(), o.GetName())
+	if err != nil {
+		log.FromContext(ctx).Error(err, "Listing what depends on a changed Secret") // as in requestsFor
+	}
+	for _, one := range naming {
+		requests = append(requests, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(one)})
+	}
 	owner := metav1.GetControllerOf(o)
 	if owner != nil && owner.Kind == kind && owner.APIVersion == v1alpha1.GroupVersion.String() {
-		named = append(named, ctrl.Request{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: owner.Name}})
+		requests = append(requests, ctrl.Request{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: owner.Name}})
 	}
-	return named
+	return requests
 }
 
 // requestsFor lists what has to be looked at. It reads the cache, so it fails only before the cache has begun; then the

@@ -401,12 +401,19 @@ func (c *SfsClient) NamesItsClient() bool { return c.Spec.CustomKey != "" || c.S
 // IsObserved says whether nothing is to be written to SFS.
 func (c *SfsClient) IsObserved() bool { return c.Spec.ManagementPolicy == ManagementPolicyObserve }
 
+// What the name of a resource is followed by in the names of its Secrets, unless the spec names them.
+const (
+	SecretSuffix      = "-sfs"
+	TokenSecretSuffix = "-sfs-token"
+	UserSecretSuffix  = "-sfs-user"
+)
+
 // SecretName is the name of the Secret of identifiers.
 func (c *SfsClient) SecretName() string {
 	if c.Spec.Secret.Name != "" {
 		return c.Spec.Secret.Name
 	}
-	return c.Name + "-sfs"
+	return c.Name + SecretSuffix
 }
 
 // TokenSecretName is the name of the Secret that holds the token.
@@ -414,7 +421,7 @@ func (c *SfsClient) TokenSecretName() string {
 	if c.Spec.Token.Secret.Name != "" {
 		return c.Spec.Token.Secret.Name
 	}
-	return c.Name + "-sfs-token"
+	return c.Name + TokenSecretSuffix
 }
 
 // TokenEnabled says whether a token is wanted.

@@ -210,7 +210,7 @@ func (u *SfsClientUser) SecretName() string {
 	if u.Spec.Secret.Name != "" {
 		return u.Spec.Secret.Name
 	}
-	return u.Name + "-sfs-user"
+	return u.Name + UserSecretSuffix
 }
 
 // SfsClientUserList is a list of SfsClientUsers.

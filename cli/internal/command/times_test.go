@@ -60,7 +60,7 @@ func tokenSecret(c *v1alpha1.SfsClient, expires time.Time) metav1.PartialObjectM
 func TestTimesThatOnlyTheSecretTells(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-	in := func(d time.Duration) time.Time { return now.Add(d) }
+	in := now.Add
 	told := clientWithToken("team-a", "told", v1alpha1.TokenStatus{ExpirationTime: metav1.NewTime(in(time.Minute))})
 	shop, cafe := clientWithToken("team-a", "shop", v1alpha1.TokenStatus{}), clientWithToken("team-b", "cafe", v1alpha1.TokenStatus{})
 	dead, other := clientWithToken("team-a", "dead", v1alpha1.TokenStatus{}), clientWithToken("team-a", "other", v1alpha1.TokenStatus{})

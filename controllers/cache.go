@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"unique"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -33,7 +34,7 @@ func CacheOptions(platformNamespace string, watched ...string) cache.Options {
 	}
 	secrets[platformNamespace] = cache.Config{}
 	return cache.Options{
-		DefaultTransform:  cache.TransformStripManagedFields(),
+		DefaultTransform:  trim,
 		DefaultNamespaces: all,
 		ByObject: map[client.Object]cache.ByObject{
 			&corev1.Secret{}: {Namespaces: secrets, Transform: digestSecret},
@@ -50,24 +51,87 @@ func ownedSecrets() labels.Selector {
 	return labels.NewSelector().Add(*has)
 }
 
+// trim takes from an object what nobody reads, and has what many objects share in memory once: there may be a hundred
+// thousand of each kind.
+func trim(obj any) (any, error) {
+	o, ok := obj.(client.Object)
+	if !ok {
+		return obj, nil // a tombstone
+	}
+	o.SetManagedFields(nil)
+	// `kubectl apply` repeats the whole object there.
+	annotations := o.GetAnnotations()
+	delete(annotations, corev1.LastAppliedConfigAnnotation)
+	o.SetAnnotations(sharingKeys(annotations))
+	o.SetLabels(sharingKeys(o.GetLabels()))
+	o.SetNamespace(shared(o.GetNamespace()))
+	owners := o.GetOwnerReferences()
+	for i := range owners {
+		owners[i].APIVersion, owners[i].Kind = shared(owners[i].APIVersion), shared(owners[i].Kind)
+	}
+	if o, ok := obj.(object); ok {
+		all := o.GetConditions()
+		*all = slices.Clip(slices.Clone(*all)) // decoding leaves room for more
+		for i := range *all {
+			c := &(*all)[i]
+			c.Type, c.Status, c.Reason, c.Message = shared(c.Type), shared(c.Status), shared(c.Reason), shared(c.Message)
+		}
+	}
+	return obj, nil
+}
+
+// shared returns the same string, which all that are equal share.
+func shared[S ~string](s S) S { return unique.Make(s).Value() }
+
+// sharingKeys returns the same map, which takes no more room than it needs.
+func sharingKeys(m map[string]string) map[string]string {
+	if len(m) == 0 {
+		return nil
+	}
+	small := make(map[string]string, len(m))
+	for k, v := range m {
+		small[shared(k)] = v
+	}
+	return small
+}
+
+// Marks of a Secret that has been digested. The API server never returns stringData.
+var (
+	markDigested = map[string]string{}
+	// found to hold what the operator wrote, so that the digests are of no more use.
+	markIntact = map[string]string{"intact": ""}
+)
+
 // digestSecret replaces each value of a Secret by its digest, so that no cache holds a value.
 func digestSecret(obj any) (any, error) {
 	secret, ok := obj.(*corev1.Secret)
 	if !ok {
 		return obj, nil // a tombstone
 	}
-	// An informer may pass an object through here twice. The API server never returns stringData, so it can serve as mark.
+	// An informer may pass an object through here twice.
 	if secret.StringData != nil {
 		return secret, nil
 	}
-	secret.StringData = map[string]string{}
-	secret.ManagedFields = nil
-	// `kubectl apply` repeats the whole Secret there.
-	delete(secret.Annotations, corev1.LastAppliedConfigAnnotation)
+	secret.StringData = markDigested
+	if _, err := trim(secret); err != nil {
+		return nil, err
+	}
+	secret.Type = shared(secret.Type)
+	digests := make(map[string][]byte, len(secret.Data))
 	for key, value := range secret.Data {
-		secret.Data[key] = digest(key, value)
+		digests[shared(key)] = digest(key, value)
+	}
+	secret.Data = digests
+	if isRotating(secret) && seen(secret, ref{}, "").intact() {
+		secret.Data, secret.StringData = nil, markIntact
 	}
 	return secret, nil
+}
+
+// isRotating says of a Secret whether it is the operator's own, for a token alone.
+func isRotating(secret *corev1.Secret) bool {
+	return secret.Labels[v1alpha1.ManagedByLabel] == v1alpha1.ManagedByValue && secret.Annotations[v1alpha1.IssuedAtAnnotation] != "" &&
+		secret.Annotations[v1alpha1.RevokePreviousAtAnnotation] == ""
 }
 
 // digest of one value. The key is part of it, so that equal values under two keys are not seen to be equal.

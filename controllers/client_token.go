@@ -362,9 +362,10 @@ func (r *ClientReconciler) recordToken(p *clientPass, current token.Token, polic
 // tokenStatus copies the times of a token to where kubectl shows them.
 func tokenStatus(secret string, t token.Token, renewal time.Time) *v1alpha1.TokenStatus {
 	status := &v1alpha1.TokenStatus{
-		SecretRef:      v1alpha1.SecretReference{Name: secret},
-		IssuedTime:     metav1.NewTime(t.Issued),
-		ExpirationTime: metav1.NewTime(t.Expires),
+		SecretRef: v1alpha1.SecretReference{Name: secret},
+		// In whole seconds, as they are read again: else each pass would find another time.
+		IssuedTime:     metav1.NewTime(t.Issued.Truncate(time.Second)),
+		ExpirationTime: metav1.NewTime(t.Expires.Truncate(time.Second)),
 		RenewalTime:    metav1.NewTime(renewal.Truncate(time.Second)),
 		Revision:       t.Revision,
 	}

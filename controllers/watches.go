@@ -60,7 +60,10 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		}},
 		{&v1alpha1.SfsClient{}, clientKeyIndex, func(o client.Object) []string { return present(o.(*v1alpha1.SfsClient).Status.ClientKey) }},
 		{&v1alpha1.SfsClient{}, namingIndex, func(o client.Object) []string {
-			return []string{strconv.FormatBool(o.(*v1alpha1.SfsClient).NamesItsClient())}
+			if o.(*v1alpha1.SfsClient).NamesItsClient() {
+				return []string{"true"}
+			}
+			return nil
 		}},
 		{&v1alpha1.SfsClient{}, namedClientIndex, func(o client.Object) []string { return present(o.(*v1alpha1.SfsClient).Spec.ClientKey) }},
 		{&v1alpha1.SfsClient{}, namedCustomIndex, func(o client.Object) []string { return present(o.(*v1alpha1.SfsClient).Spec.CustomKey) }},

@@ -252,7 +252,8 @@ type SfsClientStatus struct {
 	// +optional
 	CreateIntent *CreateIntent `json:"createIntent,omitempty"`
 
-	// token describes the token in the token Secret.
+	// token describes the token in the token Secret: by secretRef alone, where the operator leaves the times to the Secret
+	// (--record-token-times=false).
 	// +optional
 	Token *TokenStatus `json:"token,omitempty"`
 

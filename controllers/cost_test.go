@@ -72,6 +72,12 @@ func TestWhatEachStoryCosts(t *testing.T) {
 			drift: interval, story: func(w *world, _ *v1alpha1.SfsClient) { w.run(interval) },
 			want: []string{"sfs list client", "api patch sfsplatforms/status"},
 		},
+		"another look at everything": {
+			story: func(w *world, c *v1alpha1.SfsClient) {
+				w.due[refTo(c)], w.due[ref{kind: platformKind, name: w.platform}] = w.clock.Now(), w.clock.Now()
+				w.settle()
+			},
+		},
 		"other labels and annotations": {
 			story: func(w *world, c *v1alpha1.SfsClient) {
 				update(w, c, func(c *v1alpha1.SfsClient) { c.Labels = map[string]string{"team": "a"} })

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/sendforsign"
 )
 
 // BenchmarkCachedObjects says how much of the heap each object takes in the cache of the operator, with its places in the
@@ -55,8 +56,7 @@ func measureCached(b *testing.B, o client.Object) {
 			if err := json.Unmarshal(raw, one); err != nil {
 				b.Fatal(err)
 			}
-			one.SetName(fmt.Sprintf("%s-%06d", o.GetName(), i))
-			one.SetUID(types.UID(fmt.Sprintf("00000000-0000-0000-0000-%012d", i)))
+			makeAnother(one, i)
 			cached, err := transform(one)
 			if err != nil {
 				b.Fatal(err)
@@ -67,6 +67,45 @@ func measureCached(b *testing.B, o client.Object) {
 		}
 		b.ReportMetric(float64(heapInUse()-before)/copies, "B/object")
 		runtime.KeepAlive(store)
+	}
+}
+
+// makeAnother gives a copy what no two objects have alike.
+func makeAnother(o client.Object, number int) {
+	id := fmt.Sprintf("00000000-0000-0000-0000-%012d", number)
+	o.SetName(fmt.Sprintf("%s-%06d", o.GetName(), number))
+	o.SetUID(types.UID(id))
+	switch o := o.(type) {
+	case *v1alpha1.SfsClient:
+		o.Status.ClientKey = id
+	case *v1alpha1.SfsClientUser:
+		o.Status.UserKey = id
+	case *corev1.Secret:
+		o.Labels[v1alpha1.OwnerLabel] = id
+		o.OwnerReferences[0].UID = types.UID(id)
+	}
+}
+
+// BenchmarkMemories says how much of the heap this process keeps of a tenant beside the cache: what it knows of the two Secrets
+// that it wrote, and the token that it minted last.
+func BenchmarkMemories(b *testing.B) {
+	const tenants = 10_000
+	for b.Loop() {
+		before := heapInUse()
+		secrets, tokens := &Secrets{known: map[ref]map[string]*knownSecret{}}, keptTokens{newMemory[keptToken]()}
+		for i := range tenants {
+			who := ref{kind: clientKind, namespace: "tenants", name: fmt.Sprintf("shop-%06d", i)}
+			hash := contentHash(nil, []string{who.name})
+			for _, suffix := range []string{v1alpha1.SecretSuffix, v1alpha1.TokenSecretSuffix} {
+				secrets.remember(who, who.name+suffix, func(k *knownSecret) { k.hash, k.form = hash, form{}.digest() })
+			}
+			tokens.put(who, keptToken{mintedToken: mintedToken{
+				value: sendforsign.Secret(strings.Repeat("t", 600)), of: contentHash(nil, []string{hash}), clientKey: who.name,
+			}, published: true})
+		}
+		b.ReportMetric(float64(heapInUse()-before)/tenants, "B/tenant")
+		runtime.KeepAlive(secrets)
+		runtime.KeepAlive(tokens)
 	}
 }
 

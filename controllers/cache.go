@@ -11,6 +11,7 @@ import (
 	"unique"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -95,24 +96,17 @@ func sharingKeys(m map[string]string) map[string]string {
 	return small
 }
 
-// Marks of a Secret that has been digested. The API server never returns stringData.
-var (
-	markDigested = map[string]string{}
-	// found to hold what the operator wrote, so that the digests are of no more use.
-	markIntact = map[string]string{"intact": ""}
-)
-
 // digestSecret replaces each value of a Secret by its digest, so that no cache holds a value.
 func digestSecret(obj any) (any, error) {
 	secret, ok := obj.(*corev1.Secret)
 	if !ok {
 		return obj, nil // a tombstone
 	}
-	// An informer may pass an object through here twice.
+	// An informer may pass an object through here twice. The API server never returns stringData, so it can serve as mark.
 	if secret.StringData != nil {
 		return secret, nil
 	}
-	secret.StringData = markDigested
+	secret.StringData = digested
 	if _, err := trim(secret); err != nil {
 		return nil, err
 	}
@@ -122,16 +116,61 @@ func digestSecret(obj any) (any, error) {
 		digests[shared(key)] = digest(key, value)
 	}
 	secret.Data = digests
-	if isRotating(secret) && seen(secret, ref{}, "").intact() {
-		secret.Data, secret.StringData = nil, markIntact
+	if have := seen(secret, ref{}, ""); isPlain(secret, have) {
+		secret.GenerateName, secret.Data, secret.Labels = have.values(), nil, plainLabels
 	}
 	return secret, nil
 }
 
-// isRotating says of a Secret whether it is the operator's own, for a token alone.
-func isRotating(secret *corev1.Secret) bool {
-	return secret.Labels[v1alpha1.ManagedByLabel] == v1alpha1.ManagedByValue && secret.Annotations[v1alpha1.IssuedAtAnnotation] != "" &&
-		secret.Annotations[v1alpha1.RevokePreviousAtAnnotation] == ""
+var digested = map[string]string{}
+
+// byReference stands in the cache for the owner of a plain Secret.
+const byReference = "by reference"
+
+// plainLabels are those of all plain Secrets.
+var plainLabels = map[string]string{v1alpha1.ManagedByLabel: v1alpha1.ManagedByValue, v1alpha1.OwnerLabel: byReference}
+
+// isPlain says of a Secret whether it is as the operator wrote it, without anything out of the ordinary. Nearly all are, and
+// the cache holds less of them: one digest of all values, which has taken the place of a name that no such Secret has, and no
+// labels but those that all have.
+func isPlain(secret *corev1.Secret, have *published) bool {
+	controller := metav1.GetControllerOf(secret)
+	return have.intact() && have.made && have.annotations[v1alpha1.RevokePreviousAtAnnotation] == "" &&
+		controller != nil && len(secret.Labels) == len(plainLabels) && secret.Labels[v1alpha1.OwnerLabel] == string(controller.UID) &&
+		secret.Labels[v1alpha1.ManagedByLabel] == v1alpha1.ManagedByValue
+}
+
+// isCondensed says whether the cache holds less of a Secret.
+func isCondensed(secret *corev1.Secret) bool {
+	return secret.Labels[v1alpha1.OwnerLabel] == byReference
+}
+
+// ownerOf is the UID of the resource that a Secret belongs to by its label.
+func ownerOf(secret *corev1.Secret) string {
+	if isCondensed(secret) {
+		return string(metav1.GetControllerOf(secret).UID)
+	}
+	return secret.Labels[v1alpha1.OwnerLabel]
+}
+
+// oddlyNamed returns the owner of a Secret whose name does not follow from that of its owner. There is an index of these only.
+func oddlyNamed(o client.Object) []string {
+	secret := o.(*corev1.Secret)
+	if isCondensed(secret) {
+		controller := metav1.GetControllerOf(secret)
+		if slices.Contains(defaultNames(controller.Kind, controller.Name), secret.Name) {
+			return nil
+		}
+	}
+	return present(ownerOf(secret))
+}
+
+// defaultNames are those of the Secrets of a resource whose spec names none.
+func defaultNames(kind, name string) []string {
+	if kind == userKind {
+		return []string{name + v1alpha1.UserSecretSuffix}
+	}
+	return []string{name + v1alpha1.SecretSuffix, name + v1alpha1.TokenSecretSuffix}
 }
 
 // digest of one value. The key is part of it, so that equal values under two keys are not seen to be equal.

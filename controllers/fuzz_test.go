@@ -91,7 +91,7 @@ func FuzzTokenSecret(f *testing.F) {
 		if hash != "" {
 			annotations[v1alpha1.ContentHashAnnotation] = hash // else as the operator would have written it
 		}
-		have := digested(t, tokenSecretWith(written.data, labels, annotations), written)
+		have := observedIn(t, tokenSecretWith(written.data, labels, annotations), written)
 		if intact := have.intact(); intact != (hash == "" || hash == sealed) {
 			t.Errorf("intact is %t", intact)
 		}
@@ -151,7 +151,7 @@ func tokenSecretWith(data map[string][]byte, labels, annotations map[string]stri
 }
 
 // digested is what the cache shows of a Secret: no value of it, however often it passes.
-func digested(t *testing.T, secret *corev1.Secret, written publication) *published {
+func observedIn(t *testing.T, secret *corev1.Secret, written publication) *published {
 	t.Helper()
 	for range 2 {
 		if _, err := digestSecret(secret); err != nil {

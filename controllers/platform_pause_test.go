@@ -202,7 +202,9 @@ func TestAPauseInTheStatusIsBounded(t *testing.T) {
 func TestATokenThatAPauseKeepsFromBeingRenewedSaysSo(t *testing.T) {
 	w := newWorld(t)
 	w.checkDriftEvery(time.Hour)
-	asks, waits := w.newSfsClient("one"), w.newSfsClient("two")
+	// Before the platform token is due, which would else be what the pause is asked for.
+	early := func(c *v1alpha1.SfsClient) { c.Spec.Token.RenewBefore = &metav1.Duration{Duration: 15 * time.Minute} }
+	asks, waits := w.newSfsClient("one", early), w.newSfsClient("two", early)
 	w.settle()
 	w.reload(asks)
 	w.reload(waits)
@@ -210,15 +212,15 @@ func TestATokenThatAPauseKeepsFromBeingRenewedSaysSo(t *testing.T) {
 		asks, waits = waits, asks
 	}
 	// The first of them is told to wait, and the other is not even let ask.
-	w.throttle(1, "1000")
+	w.throttle(1, "1100")
 	due := waits.Status.Token.RenewalTime.Time
 	w.run(due.Add(2 * time.Minute).Sub(w.clock.Now()))
 	w.wantCondition(asks, v1alpha1.TokenValidCondition, metav1.ConditionTrue, v1alpha1.ThrottledReason)
 	w.wantCondition(waits, v1alpha1.TokenValidCondition, metav1.ConditionTrue, v1alpha1.IssuedReason)
-	w.run(4 * time.Minute)
+	w.run(6 * time.Minute)
 	w.wantCondition(waits, v1alpha1.TokenValidCondition, metav1.ConditionTrue, v1alpha1.ThrottledReason, "the token lives", "asked for a pause")
 	w.wantCondition(waits, v1alpha1.ReadyCondition, metav1.ConditionTrue, v1alpha1.ThrottledReason)
-	w.run(5 * time.Minute)
+	w.run(7 * time.Minute)
 	w.wantCondition(waits, v1alpha1.TokenValidCondition, metav1.ConditionFalse, v1alpha1.TokenExpiringReason, "asked for a pause")
 	w.run(20 * time.Minute)
 	w.wantReady(asks, waits)

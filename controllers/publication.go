@@ -239,8 +239,9 @@ type published struct {
 	uid         types.UID
 	kind        corev1.SecretType
 	immutable   bool
-	digests     map[string][]byte // nil where whole
-	whole       bool              // was found to hold what the operator wrote
+	digests     map[string][]byte
+	condensed   bool   // it was found to hold what the operator wrote, and there are no digests any more,
+	allValues   string // but one of all values
 	labels      map[string]string
 	annotations map[string]string
 	labelled    bool
@@ -261,7 +262,7 @@ func seen(secret *corev1.Secret, who ref, owner types.UID) *published {
 	owned := controller != nil && controller.UID == owner
 	proven := owned || secret.Labels[v1alpha1.ManagedByLabel] == v1alpha1.ManagedByValue
 	merged := !proven && secret.Annotations[v1alpha1.CreationPolicyAnnotation] == string(v1alpha1.SecretMerge)
-	label := secret.Labels[v1alpha1.OwnerLabel]
+	label := ownerOf(secret)
 	// One without an owner reference that somebody has taken the label from, or that a former resource has left.
 	named := secret.Annotations[v1alpha1.OwnerNameAnnotation] == ownerName(who)
 	ours := owned || (controller == nil || merged) && (label == string(owner) || named)
@@ -270,7 +271,8 @@ func seen(secret *corev1.Secret, who ref, owner types.UID) *published {
 		kind:        secret.Type,
 		immutable:   secret.Immutable != nil && *secret.Immutable,
 		digests:     secret.Data,
-		whole:       len(secret.StringData) > 0,
+		condensed:   isCondensed(secret),
+		allValues:   secret.GenerateName,
 		labels:      secret.Labels,
 		annotations: secret.Annotations,
 		labelled: label != "" && (owner == "" || label == string(owner)) &&
@@ -292,8 +294,16 @@ func (p *published) keys() []string {
 	return strings.Split(p.annotations[v1alpha1.KeysAnnotation], ",")
 }
 
+// values is a digest of all values that the operator wrote.
+func (p *published) values() string {
+	if p.condensed {
+		return p.allValues
+	}
+	return contentHash(p.digests, p.keys())
+}
+
 // intact says whether the Secret holds what the operator wrote.
 func (p *published) intact() bool {
 	hash := p.annotations[v1alpha1.ContentHashAnnotation]
-	return p.labelled && hash != "" && (p.whole || hash == sealOf(p.digests, p.keys(), p.annotations))
+	return p.labelled && hash != "" && (p.condensed || hash == sealOf(p.digests, p.keys(), p.annotations))
 }

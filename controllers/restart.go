@@ -54,7 +54,7 @@ func identifiersDigest(have *published) string {
 	if have == nil || !have.ours || !have.intact() || len(have.keys()) == 0 {
 		return ""
 	}
-	return contentHash(have.digests, have.keys())[:16]
+	return have.values()[:16]
 }
 
 // tokenDigest is of the token and its shape, from which all follows that applications read. The tokens that wait in the same

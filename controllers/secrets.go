@@ -502,6 +502,16 @@ func (s *Secrets) owned(ctx context.Context, owner client.Object, who ref) ([]st
 	for i := range secrets.Items {
 		names[secrets.Items[i].Name] = secrets.Items[i].DeletionTimestamp.IsZero()
 	}
+	for _, name := range defaultNames(who.kind, who.name) {
+		var secret corev1.Secret
+		err := s.cached.Get(ctx, types.NamespacedName{Namespace: who.namespace, Name: name}, &secret)
+		switch {
+		case err == nil && ownerOf(&secret) == string(owner.GetUID()):
+			names[name] = secret.DeletionTimestamp.IsZero()
+		case client.IgnoreNotFound(err) != nil:
+			return nil, fmt.Errorf("reading Secret %s: %w", name, err)
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for name, k := range s.known[who] {

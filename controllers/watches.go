@@ -37,7 +37,7 @@ const (
 	credentialsIndex = "credentials" // names of the Secrets, of the present pair and the next
 
 	secretIndex = "secret" // of a resource: the names of its Secrets that its spec names
-	ownerIndex  = "owner"  // of a Secret: the UID of its resource, from its label
+	ownerIndex  = "owner"  // of a Secret whose name does not tell: the UID of its resource
 
 	// These serve to find rivals, also at the API server: the CRD lets it select by them.
 	clientKeyIndex   = "status.clientKey"
@@ -72,7 +72,7 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		}},
 		{&v1alpha1.SfsClient{}, secretIndex, namedSecrets},
 		{&v1alpha1.SfsClientUser{}, secretIndex, namedSecrets},
-		{&corev1.Secret{}, ownerIndex, func(o client.Object) []string { return present(o.GetLabels()[v1alpha1.OwnerLabel]) }},
+		{&corev1.Secret{}, ownerIndex, oddlyNamed},
 		{&v1alpha1.SfsPlatform{}, credentialsIndex, func(o client.Object) []string {
 			return credentialSecrets(o.(*v1alpha1.SfsPlatform))
 		}},

@@ -77,11 +77,11 @@ func runSuite(m *testing.M) (code int, err error) {
 	if err := os.Setenv("GOGC", "400"); err != nil {
 		return 1, err
 	}
+	defer func() { err = errors.Join(err, environment.Stop()) }() // also what a start leaves that failed halfway
 	if config, err = environment.Start(); err != nil {
 		return 1, fmt.Errorf("starting the control plane: %w", err)
 	}
 	config.QPS = -1
-	defer func() { err = errors.Join(err, environment.Stop()) }()
 	if err := installRights(context.Background()); err != nil {
 		return 1, err
 	}

@@ -18,10 +18,10 @@ import (
 )
 
 // platformFor returns the SfsPlatform for a namespace, if there is one of that name and it serves the namespace. One that
-// does not serve it is returned together with the problem.
+// does not serve it is returned together with the problem. It belongs to the cache, and MUST NOT be changed.
 func platformFor(ctx context.Context, c client.Reader, namespace, name string) (*v1alpha1.SfsPlatform, error) {
 	var platform v1alpha1.SfsPlatform
-	if err := c.Get(ctx, types.NamespacedName{Name: name}, &platform); err != nil {
+	if err := c.Get(ctx, types.NamespacedName{Name: name}, &platform, client.UnsafeDisableDeepCopy); err != nil {
 		if apierrors.IsNotFound(err) {
 			return nil, &problem{
 				reason:  v1alpha1.PlatformNotFoundReason,

@@ -282,7 +282,7 @@ func ailment(o object) *metav1.Condition {
 
 // statusPatch is what differs from what the API server has, or nil if that is no part of the status.
 func (p *pass) statusPatch() ([]byte, error) {
-	patch, err := client.MergeFromWithOptions(p.saved, client.MergeFromWithOptimisticLock{}).Data(p.object)
+	patch, err := client.MergeFromWithOptions(onlyStatus(p.saved), client.MergeFromWithOptimisticLock{}).Data(onlyStatus(p.object))
 	if err != nil {
 		return nil, fmt.Errorf("comparing the status: %w", err)
 	}
@@ -296,6 +296,20 @@ func (p *pass) statusPatch() ([]byte, error) {
 		return nil, nil
 	}
 	return patch, nil
+}
+
+// onlyStatus is what a write of the status can change, and of which state of a resource.
+func onlyStatus(o object) object {
+	at := metav1.ObjectMeta{ResourceVersion: o.GetResourceVersion()}
+	switch o := o.(type) {
+	case *v1alpha1.SfsPlatform:
+		return &v1alpha1.SfsPlatform{ObjectMeta: at, Status: o.Status}
+	case *v1alpha1.SfsClient:
+		return &v1alpha1.SfsClient{ObjectMeta: at, Status: o.Status}
+	case *v1alpha1.SfsClientUser:
+		return &v1alpha1.SfsClientUser{ObjectMeta: at, Status: o.Status}
+	}
+	return o
 }
 
 // longestBlindness is after how long what is not Ready is looked at again, also where a watch should bring it back: what it

@@ -68,7 +68,7 @@ func (s *Secrets) observe(ctx context.Context, owner ref, uid types.UID, name st
 	last, wrote := s.lastWritten(owner, name)
 	var secret corev1.Secret
 	key := types.NamespacedName{Namespace: owner.namespace, Name: name}
-	err := s.cached.Get(ctx, key, &secret)
+	err := s.cached.Get(ctx, key, &secret, client.UnsafeDisableDeepCopy) // it is only looked at
 	switch {
 	case err == nil && (!wrote || secret.Annotations[v1alpha1.ContentHashAnnotation] == last):
 		return seen(&secret, owner, uid), nil

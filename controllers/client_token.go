@@ -288,7 +288,11 @@ func (r *ClientReconciler) mintInTurn(ctx context.Context, p *clientPass, curren
 		return m, err
 	}
 	limit := func(wait time.Duration) time.Duration { return token.RetryDelay(current, wait, p.now) }
-	err = p.try(ctx, step{name: tokenStep, session: session, class: tokenClass(current, p.now), limit: limit}, func() (err error) {
+	s := step{name: tokenStep, session: session, class: tokenClass(current, p.now), limit: limit}
+	if current != nil {
+		s.deadline = current.Expires
+	}
+	err = p.try(ctx, s, func() (err error) {
 		m, err = r.mint(ctx, p)
 		return err
 	})

@@ -26,6 +26,8 @@ type gateVisitors struct {
 	comes map[ref]time.Time
 	order comings
 	class map[ref]class // of those that are not as everybody
+	// deadline of those that have one.
+	deadline map[ref]time.Time
 	// passed are the times at which somebody began, in order, and when that was for each.
 	passed []time.Time
 	began  map[ref]time.Time
@@ -36,15 +38,15 @@ type gateVisitors struct {
 func newGateVisitors(requestsPerSecond, burst int) *gateVisitors {
 	clk := clocktesting.NewFakePassiveClock(gateStart)
 	return &gateVisitors{
-		clock: clk, gate: newGate(clk, requestsPerSecond, burst, 1_000_000),
-		comes: map[ref]time.Time{}, class: map[ref]class{}, began: map[ref]time.Time{},
+		clock: clk, gate: newGate(clk, requestsPerSecond, burst, &workers{size: 1_000_000}),
+		comes: map[ref]time.Time{}, class: map[ref]class{}, began: map[ref]time.Time{}, deadline: map[ref]time.Time{},
 	}
 }
 
 // admit asks for a step of a class, and fails the test if the answer is no deferral.
 func (v *gateVisitors) admit(t *testing.T, i int, c class) time.Duration {
 	t.Helper()
-	return waitOf(t, v.gate.admit(visitor(i), "step", c))
+	return waitOf(t, v.gate.admit(visitor(i), "step", c, time.Time{}))
 }
 
 func visitor(i int) ref {
@@ -72,7 +74,7 @@ func (v *gateVisitors) run(t *testing.T, d time.Duration, again bool) {
 			return
 		}
 		v.clock.SetTime(at)
-		switch wait := waitOf(t, v.gate.admit(who, "step", v.class[who])); {
+		switch wait := waitOf(t, v.gate.admit(who, "step", v.class[who], v.deadline[who])); {
 		case wait > 0:
 			v.expect(who, at.Add(wait))
 		default:
@@ -275,7 +277,7 @@ func TestWhoDoesNotComeBackHasNoPlaceAnyMore(t *testing.T) {
 	}
 	queued := 0
 	for _, queue := range v.gate.queues {
-		queued += len(queue)
+		queued += queue.length
 	}
 	if len(v.gate.places) != 0 || queued != 0 {
 		t.Errorf("%d places and %d numbers are kept", len(v.gate.places), queued)
@@ -329,6 +331,47 @@ func TestTheMoreUrgentClassGoesFirst(t *testing.T) {
 	}
 }
 
+func TestOfAClassGoesFirstWhoHasTheLeastTimeLeft(t *testing.T) {
+	t.Parallel()
+	const many = 200
+	v := newGateVisitors(10, 1)
+	v.admit(t, 99999, classDrift) // empties the bucket
+	for i := range many {         // who comes last has the least time
+		v.deadline[visitor(i)] = gateStart.Add(time.Hour - time.Duration(i)*time.Second)
+	}
+	v.arriveAs(classRenewal, 0, many)
+	v.run(t, time.Minute, false)
+	wantRate(t, v.passed, 10, 1)
+	if len(v.passed) != many {
+		t.Fatalf("%d of %d passed", len(v.passed), many)
+	}
+	for i := range many - 1 {
+		if !v.began[visitor(i+1)].Before(v.began[visitor(i)]) {
+			t.Fatalf("visitor %d began after visitor %d, who has a second more", i+1, i)
+		}
+	}
+}
+
+// A token that is about to die, and does so while it waits for its turn, does not lose its place to those that live.
+func TestWhoGetsAnEarlierDeadlineIsReconsideredAtOnce(t *testing.T) {
+	t.Parallel()
+	v := newGateVisitors(10, 1)
+	v.admit(t, 9999, classDrift)
+	at := gateStart.Add(time.Hour)
+	for i := range 100 {
+		_ = v.gate.admit(visitor(i), "step", classRenewal, at)
+	}
+	if wait := waitOf(t, v.gate.admit(visitor(99), "step", classRenewal, at)); wait < 9*time.Second {
+		t.Fatalf("the last of 100 waits for %s, want about 10 s", wait)
+	}
+	if wait := waitOf(t, v.gate.admit(visitor(99), "step", classRenewal, at.Add(-1))); wait.Round(time.Millisecond) != 100*time.Millisecond {
+		t.Errorf("with the least time left it waits for %s, want 100 ms", wait)
+	}
+	if n := v.gate.queues[classRenewal].length; n != 100 || len(v.gate.places) != 100 {
+		t.Errorf("there are %d places and %d in the queue, want 100", len(v.gate.places), n)
+	}
+}
+
 func TestDriftGoesOnWhereThereIsRoom(t *testing.T) {
 	t.Parallel()
 	v := newGateVisitors(10, 20)
@@ -378,16 +421,16 @@ func TestStepsOfOneResourceHavePlacesOfTheirOwn(t *testing.T) {
 	for i := range 50 {
 		v.admit(t, 1+i, classCreate)
 	}
-	profile := waitOf(t, v.gate.admit(who, "profile", classCreate))
-	token := waitOf(t, v.gate.admit(who, "token", classDying))
+	profile := waitOf(t, v.gate.admit(who, "profile", classCreate, time.Time{}))
+	token := waitOf(t, v.gate.admit(who, "token", classDying, time.Time{}))
 	if profile < 5*time.Second || token > 200*time.Millisecond {
 		t.Errorf("the profile waits for %s, the token for %s", profile, token)
 	}
 	v.clock.SetTime(gateStart.Add(token))
-	if wait := waitOf(t, v.gate.admit(who, "profile", classCreate)); wait == 0 {
+	if wait := waitOf(t, v.gate.admit(who, "profile", classCreate, time.Time{})); wait == 0 {
 		t.Error("the profile takes the turn of the token")
 	}
-	if wait := waitOf(t, v.gate.admit(who, "token", classDying)); wait != 0 {
+	if wait := waitOf(t, v.gate.admit(who, "token", classDying, time.Time{})); wait != 0 {
 		t.Errorf("the token waits for %s", wait)
 	}
 }
@@ -571,23 +614,82 @@ func TestAPauseOfTheProcessBeforeIsKept(t *testing.T) {
 func TestOnlySoManyAreInsideAtATime(t *testing.T) {
 	t.Parallel()
 	v := newGateVisitors(1000, 1000)
-	v.gate.width = 2
+	v.gate.workers.size = 4
 	for i := range 2 {
 		if wait := v.admit(t, i, classDrift); wait > 0 {
 			t.Fatalf("visitor %d waits for %s", i, wait)
 		}
 	}
 	for i, c := range []class{classDrift, classDying} {
-		if wait := v.admit(t, 2+i, c); wait != crowded {
-			t.Errorf("one of class %d waits for %s, want %s", c, wait, crowded)
+		if wait := v.admit(t, 2+i, c); wait != firstGuess/2 {
+			t.Errorf("one of class %d waits for %s, want half of the time that two others need", c, wait)
 		}
 	}
 	v.gate.leave(visitor(0))
-	if wait := v.admit(t, 2, classDrift); wait != crowded {
+	if wait := v.admit(t, 2, classDrift); wait == 0 {
 		t.Errorf("the room that is left goes to who waits only %s, and not to the more urgent", wait)
 	}
 	if wait := v.admit(t, 3, classDying); wait > 0 {
 		t.Errorf("after one has left, the most urgent waits for %s", wait)
+	}
+}
+
+// However many accounts are slow, there is room for one more.
+func TestAccountsShareTheWorkers(t *testing.T) {
+	t.Parallel()
+	shared := &workers{size: 64}
+	clk := clocktesting.NewFakePassiveClock(gateStart)
+	var inside []int
+	for account := range 6 {
+		g := newGate(clk, 1000, 1000, shared)
+		n := 0
+		for ; g.admit(visitor(1000*account+n), "step", classRenewal, time.Time{}) == nil; n++ {
+		}
+		inside = append(inside, n)
+	}
+	if want := []int{32, 16, 8, 4, 2, 1}; !slices.Equal(inside, want) {
+		t.Errorf("accounts that come one after the other have %v workers of 64, want %v", inside, want)
+	}
+	g := newGate(clk, 1000, 1000, shared)
+	for range 3 {
+		if err := g.admit(visitor(1), "step", classRenewal, time.Time{}); err != nil {
+			t.Errorf("an account that has no worker gets none: %v", err)
+		}
+		g.leave(visitor(1))
+	}
+}
+
+// Those for whom there is no room come back about when there is some, and not each second.
+func TestTheWaitForRoomFollowsTheTimeThatStepsTake(t *testing.T) {
+	t.Parallel()
+	v := newGateVisitors(1000, 1000)
+	v.gate.workers.size = 32
+	const slow = 10 * time.Second
+	for range 10 { // rounds of 16 steps at a time
+		for i := range 16 {
+			if wait := v.admit(t, i, classRenewal); wait > 0 {
+				t.Fatalf("visitor %d waits for %s", i, wait)
+			}
+		}
+		v.clock.SetTime(v.clock.Now().Add(slow))
+		for i := range 16 {
+			v.gate.leave(visitor(i))
+		}
+	}
+	for i := range 16 {
+		v.admit(t, i, classRenewal)
+	}
+	for i := range 2000 {
+		v.admit(t, 1000+i, classRenewal)
+	}
+	for i := range 16 {
+		want := time.Duration(1+i) * slow / 16
+		if wait := v.admit(t, 1000+i, classRenewal); wait < want/2 || wait > want {
+			t.Errorf("visitor %d of those who wait comes back after %s, want about %s", i, wait, want)
+		}
+	}
+	if wait := v.admit(t, 2999, classRenewal); wait != longestCrowded {
+		t.Errorf("the last of 2000 waits for %s, want %s", wait, longestCrowded)
 	}
 }
 
@@ -606,5 +708,25 @@ func TestAnAccountThatDoesNotAnswerIsTriedByOneAtATime(t *testing.T) {
 	v.gate.passed()
 	if wait := v.admit(t, 1, classCreate); wait > 0 {
 		t.Errorf("after an answer the next waits for %s", wait)
+	}
+}
+
+// BenchmarkGateAdmit has each of many who wait ask for its turn again.
+func BenchmarkGateAdmit(b *testing.B) {
+	for _, waiting := range []int{1000, 20_000, 100_000} {
+		b.Run(fmt.Sprintf("%d waiting", waiting), func(b *testing.B) {
+			clk := clocktesting.NewFakePassiveClock(gateStart)
+			g := newGate(clk, 10, 20, &workers{size: 64})
+			all := make([]ref, waiting)
+			for i := range all {
+				all[i] = visitor(i * 7919 % waiting)
+				_ = g.admit(all[i], tokenStep, classRenewal, gateStart.Add(time.Duration(i)*time.Millisecond))
+			}
+			b.ResetTimer()
+			for i := range b.N {
+				n := i * 104_729 % waiting
+				_ = g.admit(all[n], tokenStep, classRenewal, gateStart.Add(time.Duration(n)*time.Millisecond))
+			}
+		})
 	}
 }

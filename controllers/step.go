@@ -21,16 +21,19 @@ type step struct {
 	circumstances string
 	session       *session
 	class         class
+	// deadline, which may be zero, is until when the step is of use, or what it replaces: it says who of a class goes first.
+	deadline time.Time
 	// limit, which may be nil, shortens the wait after a failure, or for the turn: whoever waits must notice when the step
 	// becomes more urgent.
 	limit func(time.Duration) time.Duration
 }
 
 // tokenClass is that of a step that replaces a token, or makes the first one. A token that is about to die goes before one
-// that is not there: its application works, and would stop to.
+// that is not there: its application works, and would stop to. So does one that has died of its age, by how long ago: of
+// work that takes the same time each, the order of the deadlines keeps applications waiting for the least time in all.
 func tokenClass(current *token.Token, now time.Time) class {
 	switch {
-	case current == nil || !current.Expires.After(now):
+	case current == nil:
 		return classMissing
 	case current.Expires.Sub(now) < 2*token.MinRemaining(current.Life()):
 		return classDying
@@ -52,7 +55,7 @@ func (p *pass) try(ctx context.Context, s step, do func() error) error {
 	if err := p.attempts.due(key); err != nil {
 		return p.later(err)
 	}
-	if err := s.session.gate.admit(p.ref, s.name, s.class); err != nil {
+	if err := s.session.gate.admit(p.ref, s.name, s.class, s.deadline); err != nil {
 		return p.later(s.sooner(err))
 	}
 	err := func() error {

@@ -68,6 +68,7 @@ type duty struct {
 
 // release does the duties of a resource that is being deleted, and lets it go. It never waits longer than a deadline.
 func (p *pass) release(ctx context.Context, duties ...duty) (ctrl.Result, error) {
+	p.urgency = urgencyAsked
 	done := map[string]bool{}
 	var failed []error
 	var outcomes []happening
@@ -97,7 +98,7 @@ func (p *pass) release(ctx context.Context, duties ...duty) (ctrl.Result, error)
 		}
 	}
 	if err := errors.Join(failed...); err != nil {
-		return ctrl.Result{}, err
+		return ctrl.Result{Priority: p.priority()}, err
 	}
 	return p.result(), nil
 }

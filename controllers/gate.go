@@ -25,10 +25,8 @@ const (
 	classCreate
 	// classRenewal is for a token that still lives for a while, and for the revocation of one.
 	classRenewal
-	// classMissing is for an application that has no token.
-	classMissing
-	// classDying is for an application that has a token and is about to lose it, or has lost it by its age.
-	classDying
+	// classLosing is for an application that is about to lose its token, has lost it by its age, or has none.
+	classLosing
 
 	classes = iota
 )
@@ -59,6 +57,7 @@ type gate struct {
 	queues [classes]line
 	turns  turns
 	last   uint64
+	owed   int // steps of other classes that have begun while creates wait
 }
 
 // stay is a step that has begun.
@@ -125,6 +124,8 @@ const (
 	longestPause = time.Hour
 	// placeLife is how late one may come back and still have a place.
 	placeLife = 10 * time.Second
+	// share: one of so many steps is a create, if any waits, whatever else there is to do.
+	share = 9
 	// longestWait is after how long one asks again at the latest.
 	longestWait = 10 * time.Minute
 	// deafAfter so many requests without an answer, only one at a time is made, to see whether SFS is back.
@@ -167,10 +168,21 @@ func (g *gate) admit(who ref, step string, c class, deadline time.Time) error {
 		return deferred{after: wait}
 	}
 	g.unqueue(at)
+	g.owe(c)
 	g.bucket.take()
 	g.inside[who] = stay{since: now}
 	g.workers.take(1)
 	return nil
+}
+
+// owe counts what begins while creates wait.
+func (g *gate) owe(begins class) {
+	switch {
+	case begins == classCreate:
+		g.owed = max(g.owed-(share-1), 0)
+	case g.queues[classCreate].length > 0:
+		g.owed = min(g.owed+1, share*int(g.bucket.size))
+	}
 }
 
 // wait is how long a visit has to wait; 0: it may begin.
@@ -179,7 +191,16 @@ func (g *gate) wait(v visit, at *place, now time.Time) time.Duration {
 	for i := range g.queues[at.class+1:] {
 		moreUrgent += g.queues[int(at.class)+1+i].length
 	}
-	ahead := g.queues[at.class].before(at.position) + moreUrgent
+	before := g.queues[at.class].before(at.position)
+	ahead := before + moreUrgent
+	switch due := g.owed >= share-1 && g.queues[classCreate].length > 0; {
+	case due && at.class > classCreate:
+		ahead++
+	case due && at.class == classCreate:
+		ahead, moreUrgent = before, 0
+	case at.class == classCreate:
+		ahead = min(ahead, share*(1+before))
+	}
 	wait := min(g.bucket.until(float64(1+ahead), now), longestWait)
 	if now.Before(g.pausedUntil) {
 		// The bucket is empty at the end of a pause, so they are spread already. But others may share the account, who

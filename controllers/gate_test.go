@@ -323,10 +323,46 @@ func TestTheMoreUrgentClassGoesFirst(t *testing.T) {
 		return last
 	}
 	for c := range class(classes - 1) {
+		early := 0
 		for i := range each {
 			if at := v.began[visitor(int(c)*each+i)]; at.Before(last(c + 1)) {
-				t.Fatalf("one of class %d began after %s, before all of class %d had", c, at.Sub(gateStart), c+1)
+				early++
 			}
+		}
+		most := 0
+		if c == classCreate { // they have a share
+			most = 2 * each / (share - 1)
+		}
+		if early > most {
+			t.Errorf("%d of class %d began before all of class %d had, want %d at most", early, c, c+1, most)
+		}
+	}
+}
+
+// An account that has more to renew than it may goes on making what is new, at the cost of a ninth of the rate.
+func TestCreatesHaveAShareHoweverMuchIsToBeRenewed(t *testing.T) {
+	t.Parallel()
+	v := newGateVisitors(10, 20)
+	for i := range 12_000 { // twice what can be renewed within 10 minutes
+		v.deadline[visitor(i)] = gateStart.Add(20 * time.Minute)
+	}
+	v.arriveAs(classRenewal, 0, 12_000)
+	v.arriveAs(classCreate, 20_000, 20_100)
+	v.run(t, 10*time.Minute, false)
+	wantRate(t, v.passed, 10, 20)
+	creates := 0
+	for i := range 100 {
+		if _, began := v.began[visitor(20_000+i)]; began {
+			creates++
+		}
+	}
+	if renewals := len(v.passed) - creates; creates < 60 || renewals < 8*creates {
+		t.Errorf("beside %d renewals %d of 100 creates have begun, want 60 at least and a ninth at most", renewals, creates)
+	}
+	v.run(t, 10*time.Minute, false)
+	for i := range 100 {
+		if _, began := v.began[visitor(20_000+i)]; !began {
+			t.Fatalf("create %d has not had its turn after 20 minutes", i)
 		}
 	}
 }
@@ -402,10 +438,10 @@ func TestWhoBecomesMoreUrgentIsReconsideredAtOnce(t *testing.T) {
 	if wait := v.admit(t, 99, classRenewal); wait < 9*time.Second {
 		t.Fatalf("the last of 100 waits for %s, want about 10 s", wait)
 	}
-	if wait := v.admit(t, 99, classDying); wait.Round(time.Millisecond) != 100*time.Millisecond {
+	if wait := v.admit(t, 99, classLosing); wait.Round(time.Millisecond) != 100*time.Millisecond {
 		t.Errorf("now that it is urgent it waits for %s, want 100 ms", wait)
 	}
-	if wait := v.admit(t, 98, classDying); wait.Round(time.Millisecond) != 100*time.Millisecond {
+	if wait := v.admit(t, 98, classLosing); wait.Round(time.Millisecond) != 100*time.Millisecond {
 		t.Errorf("who came before it and is as urgent waits for %s, want 100 ms", wait)
 	}
 	if len(v.gate.places) != 100 {
@@ -422,7 +458,7 @@ func TestStepsOfOneResourceHavePlacesOfTheirOwn(t *testing.T) {
 		v.admit(t, 1+i, classCreate)
 	}
 	profile := waitOf(t, v.gate.admit(who, "profile", classCreate, time.Time{}))
-	token := waitOf(t, v.gate.admit(who, "token", classDying, time.Time{}))
+	token := waitOf(t, v.gate.admit(who, "token", classLosing, time.Time{}))
 	if profile < 5*time.Second || token > 200*time.Millisecond {
 		t.Errorf("the profile waits for %s, the token for %s", profile, token)
 	}
@@ -430,7 +466,7 @@ func TestStepsOfOneResourceHavePlacesOfTheirOwn(t *testing.T) {
 	if wait := waitOf(t, v.gate.admit(who, "profile", classCreate, time.Time{})); wait == 0 {
 		t.Error("the profile takes the turn of the token")
 	}
-	if wait := waitOf(t, v.gate.admit(who, "token", classDying, time.Time{})); wait != 0 {
+	if wait := waitOf(t, v.gate.admit(who, "token", classLosing, time.Time{})); wait != 0 {
 		t.Errorf("the token waits for %s", wait)
 	}
 }
@@ -445,7 +481,7 @@ func TestNoRenewalIsTooLateBehindMuchOtherWork(t *testing.T) {
 		most  time.Duration
 	}{
 		"5000 new clients":           {classCreate, 2 * time.Second},
-		"5000 lost tokens":           {classMissing, 370 * time.Second},
+		"5000 tokens that are lost":  {classLosing, 370 * time.Second},
 		"5000 comparisons":           {classDrift, 2 * time.Second},
 		"5000 renewals that are due": {classRenewal, 370 * time.Second},
 	} {
@@ -454,16 +490,22 @@ func TestNoRenewalIsTooLateBehindMuchOtherWork(t *testing.T) {
 			v := newGateVisitors(10, 20)
 			v.requests = 3
 			v.arriveAs(test.class, 0, others)
+			if test.class == classLosing {
+				for i := range others {
+					v.deadline[visitor(i)] = gateStart.Add(missingWaits)
+				}
+			}
 			came := map[ref]time.Time{}
 			for i := range 10 * renewals {
 				if i%10 == 0 && i/10 < renewals {
 					who := visitor(first + i/10)
 					v.class[who], came[who] = classRenewal, v.clock.Now()
+					v.deadline[who] = v.clock.Now().Add(600 * time.Second)
 					v.expect(who, v.clock.Now())
 				}
 				for who, at := range came {
 					if _, waits := v.comes[who]; waits && v.class[who] == classRenewal && v.clock.Now().Sub(at) >= 360*time.Second {
-						v.class[who] = classDying
+						v.class[who] = classLosing
 						v.expect(who, v.clock.Now())
 					}
 				}
@@ -494,7 +536,7 @@ func TestA429WithATimePausesForIt(t *testing.T) {
 	v.gate.throttled(17*time.Second, true)
 	for _, at := range []time.Duration{0, 16 * time.Second, 17*time.Second - 1} {
 		v.clock.SetTime(gateStart.Add(at))
-		if wait := v.admit(t, 1, classDying); wait < 17*time.Second-at {
+		if wait := v.admit(t, 1, classLosing); wait < 17*time.Second-at {
 			t.Errorf("after %s one waits for %s, want at least until the end of the pause", at, wait)
 		}
 		if wait := waitOf(t, v.gate.paused()); wait != 17*time.Second-at {
@@ -502,10 +544,10 @@ func TestA429WithATimePausesForIt(t *testing.T) {
 		}
 	}
 	v.clock.SetTime(gateStart.Add(17*time.Second + 100*time.Millisecond))
-	if wait := v.admit(t, 1, classDying); wait != 0 {
+	if wait := v.admit(t, 1, classLosing); wait != 0 {
 		t.Errorf("after the pause one waits for %s", wait)
 	}
-	if wait := v.admit(t, 2, classDying); wait.Round(time.Millisecond) != 100*time.Millisecond {
+	if wait := v.admit(t, 2, classLosing); wait.Round(time.Millisecond) != 100*time.Millisecond {
 		t.Errorf("after the pause the second waits for %s, want no burst", wait)
 	}
 }
@@ -572,13 +614,13 @@ func TestAfterAPauseTheWaitingOnesComeBackSpread(t *testing.T) {
 	const many, requestsPerSecond, burst = 300, 10, 20
 	v := newGateVisitors(requestsPerSecond, burst)
 	v.arrive(many)
-	v.arriveAs(classDying, 1000, 1010)
+	v.arriveAs(classLosing, 1000, 1010)
 	v.run(t, 5*time.Second, false)
 	v.gate.throttled(time.Minute, true)
 	end := v.clock.Now().Add(time.Minute)
 	before := len(v.passed)
 
-	v.arriveAs(classDying, 1010, 1020)
+	v.arriveAs(classLosing, 1010, 1020)
 	v.run(t, time.Minute-1, false)
 	if len(v.passed) != before {
 		t.Fatalf("%d requests passed in the pause", len(v.passed)-before)
@@ -620,7 +662,7 @@ func TestOnlySoManyAreInsideAtATime(t *testing.T) {
 			t.Fatalf("visitor %d waits for %s", i, wait)
 		}
 	}
-	for i, c := range []class{classDrift, classDying} {
+	for i, c := range []class{classDrift, classLosing} {
 		if wait := v.admit(t, 2+i, c); wait != firstGuess/2 {
 			t.Errorf("one of class %d waits for %s, want half of the time that two others need", c, wait)
 		}
@@ -629,7 +671,7 @@ func TestOnlySoManyAreInsideAtATime(t *testing.T) {
 	if wait := v.admit(t, 2, classDrift); wait == 0 {
 		t.Errorf("the room that is left goes to who waits only %s, and not to the more urgent", wait)
 	}
-	if wait := v.admit(t, 3, classDying); wait > 0 {
+	if wait := v.admit(t, 3, classLosing); wait > 0 {
 		t.Errorf("after one has left, the most urgent waits for %s", wait)
 	}
 }

@@ -28,15 +28,12 @@ type step struct {
 	limit func(time.Duration) time.Duration
 }
 
-// tokenClass is that of a step that replaces a token, or makes the first one. A token that is about to die goes before one
-// that is not there: its application works, and would stop to. So does one that has died of its age, by how long ago: of
-// work that takes the same time each, the order of the deadlines keeps applications waiting for the least time in all.
+// tokenClass is that of a step that replaces a token, or makes the first one. What has died of its age goes by how long ago
+// before what is about to: of work that takes the same time each, the order of the deadlines has applications wait for the
+// least time in all.
 func tokenClass(current *token.Token, now time.Time) class {
-	switch {
-	case current == nil:
-		return classMissing
-	case current.Expires.Sub(now) < 2*token.MinRemaining(current.Life()):
-		return classDying
+	if current == nil || current.Expires.Sub(now) < 2*token.MinRemaining(current.Life()) {
+		return classLosing
 	}
 	return classRenewal
 }
@@ -56,6 +53,7 @@ func (p *pass) try(ctx context.Context, s step, do func() error) error {
 		return p.later(err)
 	}
 	if err := s.session.gate.admit(p.ref, s.name, s.class, s.deadline); err != nil {
+		p.hasTurn = true
 		return p.later(s.sooner(err))
 	}
 	err := func() error {

@@ -20,15 +20,15 @@ func TestTokenClass(t *testing.T) {
 		token *token.Token
 		want  class
 	}{
-		"no token was ever published":           {want: classMissing},
+		"no token was ever published":           {want: classLosing},
 		"it is new":                             {token: left(1800*time.Second, 1800*time.Second), want: classRenewal},
 		"it can be counted on for two minutes":  {token: left(1800*time.Second, 240*time.Second), want: classRenewal},
-		"it can be counted on for less":         {token: left(1800*time.Second, 240*time.Second-1), want: classDying},
-		"it can no longer be counted on":        {token: left(1800*time.Second, time.Second), want: classDying},
-		"it is dead":                            {token: left(1800*time.Second, 0), want: classDying},
+		"it can be counted on for less":         {token: left(1800*time.Second, 240*time.Second-1), want: classLosing},
+		"it can no longer be counted on":        {token: left(1800*time.Second, time.Second), want: classLosing},
+		"it is dead":                            {token: left(1800*time.Second, 0), want: classLosing},
 		"it lives for a minute, of which 24 s":  {token: left(time.Minute, 24*time.Second), want: classRenewal},
-		"it lives for a minute, of which 23 s":  {token: left(time.Minute, 23*time.Second), want: classDying},
-		"it has been dead for a very long time": {token: left(1800*time.Second, -time.Hour), want: classDying},
+		"it lives for a minute, of which 23 s":  {token: left(time.Minute, 23*time.Second), want: classLosing},
+		"it has been dead for a very long time": {token: left(1800*time.Second, -time.Hour), want: classLosing},
 	} {
 		if got := tokenClass(test.token, now); got != test.want {
 			t.Errorf("%s: class %d, want %d", name, got, test.want)

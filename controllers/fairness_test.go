@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -41,6 +42,48 @@ func TestUnderOverloadEveryTenantIsServed(t *testing.T) {
 				}
 				if want := int(0.95 * capacity * bound.Seconds()); minted < want {
 					t.Errorf("%d tokens were minted, want the capacity to be used: %d", minted, want)
+				}
+			})
+		})
+	}
+}
+
+// A platform whose API is slow, or wants few requests, has a thousand clients, and they all come due at once. Those of another
+// platform do not notice.
+func TestASlowPlatformDelaysNoOther(t *testing.T) {
+	const each, workers, cycles = 1000, 64, 2
+	slow, refusing := &account{latency: 10 * time.Second}, &account{latency: 50 * time.Millisecond, limit: 1}
+	for name, others := range map[string][]*account{
+		"one takes ten seconds for each answer": {slow},
+		"one wants a request in a second":       {refusing},
+		"four take ten seconds":                 {slow, slow, slow, slow},
+		"two take ten seconds, one never answers, one wants a request in a second": {
+			slow, slow, {latency: time.Hour}, refusing,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f, c := newFleet(t, workers)
+				f.write = 50 * time.Millisecond
+				platform, s := f.open("good", 10, 20, &account{latency: 50 * time.Millisecond})
+				good := f.add(each, platform, s, evenly(each))
+				var bad []*tenant
+				for i, at := range others {
+					platform, s := f.open(fmt.Sprintf("bad-%d", i), 10, 20, at)
+					bad = append(bad, f.add(each, platform, s, func(int) time.Time { return time.Now().Add(-20 * time.Minute) })...)
+				}
+				end := f.start(c)
+				time.Sleep(cycles * 20 * time.Minute)
+				synctest.Wait()
+				end()
+				late := latest(good)
+				if n := len(late); n < cycles*each*9/10 {
+					t.Fatalf("%d renewals in %d cycles of %d tokens", n, cycles, each)
+				}
+				p99, most := late[len(late)*99/100], late[len(late)-1]
+				t.Logf("of %d renewals 99 %% are at most %s late, all at most %s; %d passes; %d tokens of the others", len(late), p99, most, f.passes.Load(), len(latest(bad)))
+				if p99 > 2*time.Second {
+					t.Errorf("1 %% of the renewals of the other platform are more than %s late", p99)
 				}
 			})
 		})

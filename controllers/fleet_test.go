@@ -201,6 +201,7 @@ func (f *fleet) start(c controller.Controller) (end func()) {
 		if err := <-done; err != nil {
 			f.t.Error(err)
 		}
+		time.Sleep(time.Minute) // for requests that nobody waits for any more
 	}
 }
 

@@ -289,6 +289,9 @@ func (r *ClientReconciler) mintInTurn(ctx context.Context, p *clientPass, curren
 	}
 	limit := func(wait time.Duration) time.Duration { return token.RetryDelay(current, wait, p.now) }
 	s := step{name: tokenStep, session: session, class: tokenClass(current, p.now), deadline: p.tokenDeadline(current), limit: limit}
+	if s.class != classLosing {
+		s.sooner = losing(current).Sub(p.now)
+	}
 	err = p.try(ctx, s, func() (err error) {
 		m, err = r.mint(ctx, p)
 		return err

@@ -5,10 +5,16 @@ package controllers
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 )
 
 // Twice as many renewals come due as there are workers for. Whoever has no token yet must get one all the same.
@@ -88,6 +94,134 @@ func TestASlowPlatformDelaysNoOther(t *testing.T) {
 			})
 		})
 	}
+}
+
+// SFS is away for longer than the margin, and then most tokens are dead. Each is replaced as soon as the rate limit allows,
+// those that died first before the others, and those who wait do not keep the process busy.
+func TestAfterAnOutageAllIsAliveAgainAsSoonAsTheRateAllows(t *testing.T) {
+	const tenants, rate, outage = 20_000, 20, 25 * time.Minute
+	for name, latency := range map[string]time.Duration{"connections are refused": 50 * time.Millisecond, "connections hang": time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f, c := newFleet(t, 64)
+				f.write = 20 * time.Millisecond
+				var away atomic.Bool
+				at := &account{latency: 50 * time.Millisecond, away: away.Load, stalls: latency}
+				platform, s := f.open("main", rate, 20, at)
+				f.add(tenants, platform, s, evenly(tenants))
+				end := f.start(c)
+				time.Sleep(time.Minute)
+				away.Store(true)
+				time.Sleep(outage)
+				synctest.Wait()
+				waiting := f.passes.Load()
+				away.Store(false)
+				back := time.Now()
+				dead := map[*tenant]time.Time{}
+				for _, n := range f.order {
+					dead[n] = n.current.Expires
+				}
+				time.Sleep(time.Second * tenants * 12 / 10 / rate)
+				synctest.Wait()
+				end()
+				f.wantRecovered(back, dead, rate)
+				t.Logf("%d passes in the outage, %d after it", waiting, f.passes.Load()-waiting)
+			})
+		})
+	}
+}
+
+// wantRecovered checks that each tenant has had a token since SFS is back, about in the order in which the old ones died.
+func (f *fleet) wantRecovered(back time.Time, dead map[*tenant]time.Time, rate int) {
+	f.t.Helper()
+	order := slices.SortedFunc(maps.Keys(dead), func(a, b *tenant) int { return dead[a].Compare(dead[b]) })
+	var last, late time.Duration
+	missed := 0
+	for i, n := range order {
+		at := slices.IndexFunc(n.minted, func(m time.Time) bool { return m.After(back) })
+		if at < 0 {
+			missed++
+			continue
+		}
+		after := n.minted[at].Sub(back)
+		last, late = max(last, after), max(late, after-time.Duration(i)*time.Second/time.Duration(rate))
+	}
+	f.t.Logf("all had a token %s after SFS was back, none more than %s after its turn; %d have none", last, late, missed)
+	if missed > 0 {
+		f.t.Errorf("%d of %d have no token", missed, len(order))
+	}
+	if all := time.Second * time.Duration(len(order)/rate); late > all/10 {
+		f.t.Errorf("where all take %s, one has come %s after those whose tokens died before its own", all, late)
+	}
+}
+
+// Another leader finds twenty thousand clients, of which by far the most have nothing to do. Those that have are in the end of
+// the list, and do not wait behind the others.
+func TestAtAStartTheMostUrgentGoFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, c := newFleet(t, 1)
+		platform, s := f.open("main", 1000, 1000, &account{})
+		ago := func(d time.Duration) func(int) time.Time { return func(int) time.Time { return time.Now().Add(-d) } }
+		f.add(20_000, platform, s, ago(time.Minute))
+		fresh := f.add(10, platform, s, never)
+		due := f.add(10, platform, s, ago(20*time.Minute))
+		// Of these the status tells no times. Their Secrets do.
+		omitted := f.add(10, platform, s, ago(25*time.Minute))
+		secrets := newInformerCache("operator")
+		for _, n := range omitted {
+			secrets.objects[ref{kind: secretKind, namespace: n.object.Namespace, name: n.object.TokenSecretName()}] = secretOf(n)
+			n.object.Status.Token = &v1alpha1.TokenStatus{SecretRef: n.object.Status.Token.SecretRef}
+		}
+		f.r.secrets.cached = secrets
+		lost := f.add(10, platform, s, never)
+		for _, n := range lost {
+			n.object.Status.Token = &v1alpha1.TokenStatus{SecretRef: v1alpha1.SecretReference{Name: "lost"}}
+		}
+		dying := f.add(10, platform, s, ago(fleetLife-3*time.Minute))
+		expired := f.add(10, platform, s, ago(time.Hour))
+		changed := f.add(10, platform, s, ago(time.Minute))
+		for _, n := range changed {
+			n.object.Generation = 2
+		}
+		end := f.start(c)
+		time.Sleep(time.Second)
+		end()
+		if len(f.served) != len(f.order) {
+			t.Fatalf("there were %d passes for %d clients", len(f.served), len(f.order))
+		}
+		for _, next := range []struct {
+			what string
+			all  [][]*tenant
+		}{
+			{"expired", [][]*tenant{expired}}, {"about to die", [][]*tenant{dying}},
+			{"due, new, or without any knowledge of a token", [][]*tenant{fresh, due, omitted, lost}}, {"changed", [][]*tenant{changed}},
+		} {
+			want := slices.Concat(next.all...)
+			for _, n := range f.served[:len(want)] {
+				if !slices.Contains(want, n) {
+					t.Errorf("%s goes before those that are %s", n.object.Name, next.what)
+				}
+			}
+			f.served = f.served[len(want):]
+		}
+		minted := 0
+		for _, n := range f.order {
+			minted += len(n.minted)
+		}
+		if want := 6 * 10; minted != want {
+			t.Errorf("%d tokens were minted, want %d: of those that have none, or whose time has come", minted, want)
+		}
+	})
+}
+
+// secretOf is the Secret of a token as the cache holds it.
+func secretOf(n *tenant) *corev1.Secret {
+	s := &corev1.Secret{}
+	s.Labels = map[string]string{v1alpha1.OwnerLabel: string(n.object.UID)}
+	s.Annotations = map[string]string{
+		v1alpha1.IssuedAtAnnotation: n.current.Issued.Format(time.RFC3339), v1alpha1.ExpiresAtAnnotation: n.current.Expires.Format(time.RFC3339),
+	}
+	return s
 }
 
 // latest returns how late the renewals of tenants were, in order.

@@ -69,7 +69,8 @@ type tenant struct {
 type account struct {
 	latency time.Duration
 	away    func() bool
-	limit   int // requests in a second, after which it answers 429; 0 is none
+	stalls  time.Duration // an answer while it is away
+	limit   int           // requests in a second, after which it answers 429; 0 is none
 
 	mu    sync.Mutex
 	began []time.Time // its requests of the last second
@@ -125,14 +126,18 @@ func (f *fleet) open(name string, requestsPerSecond, burst int, at *account) (*v
 
 // RoundTrip answers as SFS does when it is asked for a token.
 func (a *account) RoundTrip(req *http.Request) (*http.Response, error) {
+	latency, away := a.latency, a.away != nil && a.away()
+	if away {
+		latency = a.stalls
+	}
 	select {
-	case <-time.After(a.latency):
+	case <-time.After(latency):
 	case <-req.Context().Done():
 		return nil, req.Context().Err()
 	}
 	status, body := http.StatusCreated, fmt.Sprintf(`{"access_token":"t","token_type":"Bearer","expires_in":%d}`, int(fleetLife.Seconds()))
 	switch {
-	case a.away != nil && a.away():
+	case away:
 		return nil, errors.New("connection refused")
 	case a.isOver():
 		status, body = http.StatusTooManyRequests, `{}`

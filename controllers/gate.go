@@ -211,6 +211,9 @@ func (g *gate) wait(v visit, at *place, now time.Time) time.Duration {
 	full := min(max(g.took*time.Duration(1+ahead)/time.Duration(g.workers.room(0)), leastCrowded), longestCrowded)
 	if g.silence >= deafAfter {
 		room, full = 1, deaf
+		if ahead > 0 { // who will not be the next to try need not ask so often, if all come soon enough when SFS is back
+			full = min(max(full, wait+g.bucket.lasts(len(g.places))/20), longestWait)
+		}
 	}
 	if len(g.inside)+moreUrgent >= room {
 		return max(wait, full)
@@ -373,6 +376,11 @@ func (b *bucket) until(requests float64, now time.Time) time.Duration {
 		return max(b.at.Sub(now), 0)
 	}
 	return b.at.Sub(now) + time.Duration(math.Ceil(missing/b.perSecond*float64(time.Second)))
+}
+
+// lasts is how long so many requests take.
+func (b *bucket) lasts(requests int) time.Duration {
+	return time.Duration(float64(requests) / b.perSecond * float64(time.Second))
 }
 
 // spread is a number in [0, 1) that is always the same for the same resource.

@@ -36,23 +36,21 @@ func TestTokenClass(t *testing.T) {
 	}
 }
 
-// A renewal that waits for its turn behind much other work comes back before it is too late to say that it has become
-// urgent, and no later than at its turn.
-func TestALimitOnlyShortensTheWaitForATurn(t *testing.T) {
+// A renewal that waits for its turn behind much other work comes back when it has become more urgent, and no later than at its
+// turn.
+func TestADeferralEndsWhenTheStepBecomesMoreUrgent(t *testing.T) {
 	t.Parallel()
-	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	current := &token.Token{Issued: now.Add(-1200 * time.Second), Expires: now.Add(600 * time.Second)}
-	limit := func(wait time.Duration) time.Duration { return token.RetryDelay(current, wait, now) }
+	const urgent = 4 * time.Minute
 	for wait, want := range map[time.Duration]time.Duration{
 		100 * time.Millisecond: 100 * time.Millisecond,
 		time.Minute:            time.Minute,
-		10 * time.Minute:       4 * time.Minute, // half of what is left until it can no longer be counted on
+		10 * time.Minute:       urgent,
 	} {
-		if got := waitOf(t, step{limit: limit}.sooner(deferred{after: wait})); got != want {
+		if got := waitOf(t, step{sooner: urgent}.inTime(deferred{after: wait})); got != want {
 			t.Errorf("with a turn in %s it comes back in %s, want %s", wait, got, want)
 		}
-		if got := waitOf(t, step{}.sooner(deferred{after: wait})); got != wait {
-			t.Errorf("without a limit a turn in %s becomes one in %s", wait, got)
+		if got := waitOf(t, step{}.inTime(deferred{after: wait})); got != wait {
+			t.Errorf("with the same urgency for ever a turn in %s becomes one in %s", wait, got)
 		}
 	}
 }

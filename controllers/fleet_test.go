@@ -206,9 +206,12 @@ func (f *fleet) start(c controller.Controller) (end func()) {
 		if err := <-done; err != nil {
 			f.t.Error(err)
 		}
-		time.Sleep(time.Minute) // for requests that nobody waits for any more
+		lapse(time.Minute) // for requests that nobody waits for any more
 	}
 }
+
+// lapse lets time pass in a bubble.
+func lapse(d time.Duration) { <-time.After(d) }
 
 // Reconcile is what of a pass decides about the token of a client, and asks for the next pass.
 func (f *fleet) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
@@ -226,7 +229,7 @@ func (f *fleet) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, e
 	if token.Decide(token.Observed{Token: n.current}, policy, p.now) != token.NotDue {
 		var minted mintedToken
 		if minted, failure = f.r.mintInTurn(ctx, p, n.current); failure == nil {
-			time.Sleep(f.write)
+			lapse(f.write)
 			f.publish(n, minted.token, policy)
 		}
 	}

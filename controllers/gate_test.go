@@ -685,7 +685,8 @@ func TestAccountsShareTheWorkers(t *testing.T) {
 	for account := range 6 {
 		g := newGate(clk, 1000, 1000, shared)
 		n := 0
-		for ; g.admit(visitor(1000*account+n), "step", classRenewal, time.Time{}) == nil; n++ {
+		for g.admit(visitor(1000*account+n), "step", classRenewal, time.Time{}) == nil {
+			n++
 		}
 		inside = append(inside, n)
 	}

@@ -12,12 +12,12 @@ import (
 
 func TestALineIsInOrder(t *testing.T) {
 	t.Parallel()
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same each time
+	random := rand.New(rand.NewPCG(1, 2))
 	var l line
 	var want []position // in order
 	for i := range 40_000 {
 		if grows := i < 20_000; len(want) == 0 || random.IntN(4) == 0 != grows {
-			p := position{deadline: random.Int64N(50), number: uint64(i)} //nolint:gosec // it is not negative
+			p := position{deadline: random.Int64N(50), number: uint64(i)}
 			at, _ := slices.BinarySearchFunc(want, p, position.compare)
 			want = slices.Insert(want, at, p)
 			l.insert(p)

@@ -128,7 +128,7 @@ func control(mgr ctrl.Manager, w watcher, o controller.Options) error {
 		if r == nil {
 			return logger
 		}
-		return logger.WithValues(kind.Kind, klog.KRef(r.Namespace, r.Name), "namespace", r.Namespace, "name", r.Name)
+		return logger.WithValues(kind.Kind, klog.KRef(r.Namespace, r.Name), "namespace", r.Namespace, "name", r.Name) //nolint:logcheck // as controller-runtime has it
 	}
 	// For would enter its own kind into the queue without regard to what is urgent.
 	b := ctrl.NewControllerManagedBy(mgr).Named(name).WithOptions(o).

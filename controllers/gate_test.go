@@ -343,26 +343,28 @@ func TestTheMoreUrgentClassGoesFirst(t *testing.T) {
 func TestCreatesHaveAShareHoweverMuchIsToBeRenewed(t *testing.T) {
 	t.Parallel()
 	v := newGateVisitors(10, 20)
-	for i := range 12_000 { // twice what can be renewed within 10 minutes
+	const renewals, creates = 3000, 50
+	for i := range renewals { // twice what the rate allows within a while
 		v.deadline[visitor(i)] = gateStart.Add(20 * time.Minute)
 	}
-	v.arriveAs(classRenewal, 0, 12_000)
-	v.arriveAs(classCreate, 20_000, 20_100)
-	v.run(t, 10*time.Minute, false)
+	v.arriveAs(classRenewal, 0, renewals)
+	v.arriveAs(classCreate, renewals, renewals+creates)
+	const while = renewals / 20 * time.Second
+	v.run(t, while, false)
 	wantRate(t, v.passed, 10, 20)
-	creates := 0
-	for i := range 100 {
-		if _, began := v.began[visitor(20_000+i)]; began {
-			creates++
+	made := 0
+	for i := range creates {
+		if _, began := v.began[visitor(renewals+i)]; began {
+			made++
 		}
 	}
-	if renewals := len(v.passed) - creates; creates < 60 || renewals < 8*creates {
-		t.Errorf("beside %d renewals %d of 100 creates have begun, want 60 at least and a ninth at most", renewals, creates)
+	if renewed := len(v.passed) - made; made < creates/2 || renewed < (share-1)*made {
+		t.Errorf("beside %d renewals %d of %d creates have begun, want the half at least, and a ninth of all at most", renewed, made, creates)
 	}
-	v.run(t, 10*time.Minute, false)
-	for i := range 100 {
-		if _, began := v.began[visitor(20_000+i)]; !began {
-			t.Fatalf("create %d has not had its turn after 20 minutes", i)
+	v.run(t, while, false)
+	for i := range creates {
+		if _, began := v.began[visitor(renewals+i)]; !began {
+			t.Fatalf("create %d has not had its turn before the last renewal", i)
 		}
 	}
 }

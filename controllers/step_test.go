@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 	"github.com/sendforsign/sfs-operator/internal/token"
 )
 
@@ -52,5 +55,52 @@ func TestADeferralEndsWhenTheStepBecomesMoreUrgent(t *testing.T) {
 		if got := waitOf(t, step{}.inTime(deferred{after: wait})); got != wait {
 			t.Errorf("with the same urgency for ever a turn in %s becomes one in %s", wait, got)
 		}
+	}
+}
+
+func TestUrgencyOfAUser(t *testing.T) {
+	t.Parallel()
+	user := func(userKey string, generation int64, suspended bool) *v1alpha1.SfsClientUser {
+		u := &v1alpha1.SfsClientUser{ObjectMeta: metav1.ObjectMeta{Generation: generation}}
+		u.Spec.Suspend, u.Status.UserKey, u.Status.ObservedGeneration = suspended, userKey, 1
+		return u
+	}
+	for name, test := range map[string]struct {
+		user *v1alpha1.SfsClientUser
+		want int
+	}{
+		"it is as it was":                     {user("key", 1, false), urgencyRoutine},
+		"it is new":                           {user("", 1, false), urgencyDue},
+		"its spec has changed":                {user("key", 2, false), urgencyAsked},
+		"it is suspended":                     {user("", 1, true), urgencyRoutine},
+		"it is new, and its spec has changed": {user("", 2, false), urgencyDue},
+	} {
+		if got := (&UserReconciler{}).urgency(t.Context(), test.user); got != test.want {
+			t.Errorf("%s: its urgency is %d, want %d", name, got, test.want)
+		}
+	}
+}
+
+func TestUrgencyOfAToken(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	left := func(left time.Duration) *token.Token {
+		return &token.Token{Issued: now.Add(left - 1800*time.Second), Expires: now.Add(left)}
+	}
+	last := urgencyExpired + 1
+	for _, next := range []struct {
+		what  string
+		token *token.Token
+	}{
+		{"it has expired", left(0)}, {"it is about to expire", left(time.Minute)}, {"it is missing", nil}, {"it lives", left(10 * time.Minute)},
+	} {
+		got := tokenUrgency(next.token, now)
+		if got >= last {
+			t.Errorf("%s: the urgency is %d, want less than %d, that of the one before", next.what, got, last)
+		}
+		last = got
+	}
+	if last <= urgencyAsked+urgencyTurn {
+		t.Errorf("a renewal has the urgency %d, not more than what somebody has changed and has a turn", last)
 	}
 }

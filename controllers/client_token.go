@@ -441,7 +441,12 @@ func (p *clientPass) waitsForPause(current token.Token) bool {
 		return false
 	}
 	due, last := renewalPolicy(p.platform, p.client).RenewalTime(current), current.Expires.Add(-token.MinRemaining(current.Life()))
-	return !p.now.Before(due.Add(last.Sub(due) / 2))
+	half := due.Add(last.Sub(due) / 2)
+	if p.now.Before(half) {
+		p.wakeIn(half.Sub(p.now))
+		return false
+	}
+	return true
 }
 
 // remarkOnLivingToken says with a token that lives why it will not be renewed, if that is known. A deferral has nothing new

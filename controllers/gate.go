@@ -57,11 +57,12 @@ type gate struct {
 	queues [classes]line
 	turns  turns
 	last   uint64
-	owed   int // steps of other classes that have begun while creates wait
+	owed   int // to creates: requests of other classes that were made while they wait
 }
 
 // stay is a step that has begun.
 type stay struct {
+	class class
 	since time.Time
 	spent bool // the request that was paid for has been made
 }
@@ -124,15 +125,15 @@ const (
 	longestPause = time.Hour
 	// placeLife is how late one may come back and still have a place.
 	placeLife = 10 * time.Second
-	// share: one of so many steps is a create, if any waits, whatever else there is to do.
+	// share: one of so many requests is for a create, if any waits, whatever else there is to do.
 	share = 9
 	// longestWait is after how long one asks again at the latest.
 	longestWait = 10 * time.Minute
 	// deafAfter so many requests without an answer, only one at a time is made, to see whether SFS is back.
 	deafAfter = 3
 	deaf      = 5 * time.Second
-	// firstGuess is how long a step is thought to take before one has ended, and crowdedWaits bound how long one waits for
-	// others to end: who comes too often is looked at for nothing, and who is away for long does not see that SFS is faster.
+	// firstGuess is how long a step is thought to take before one has ended. The others bound how long one waits for room: who
+	// comes too often is looked at for nothing, and who is away for long does not see that SFS has become faster.
 	firstGuess, leastCrowded, longestCrowded = time.Second, 20 * time.Millisecond, time.Minute
 	// afterPause is over how long the least urgent are spread after a pause; each class above it over half as long.
 	afterPause = 8 * time.Second
@@ -170,16 +171,16 @@ func (g *gate) admit(who ref, step string, c class, deadline time.Time) error {
 	g.unqueue(at)
 	g.owe(c)
 	g.bucket.take()
-	g.inside[who] = stay{since: now}
+	g.inside[who] = stay{class: c, since: now}
 	g.workers.take(1)
 	return nil
 }
 
-// owe counts what begins while creates wait.
-func (g *gate) owe(begins class) {
+// owe counts the requests of other classes while creates wait, and those of creates.
+func (g *gate) owe(to class) {
 	switch {
-	case begins == classCreate:
-		g.owed = max(g.owed-(share-1), 0)
+	case to == classCreate:
+		g.owed = max(g.owed-(share-1), -2*share)
 	case g.queues[classCreate].length > 0:
 		g.owed = min(g.owed+1, share*int(g.bucket.size))
 	}
@@ -188,16 +189,16 @@ func (g *gate) owe(begins class) {
 // wait is how long a visit has to wait; 0: it may begin.
 func (g *gate) wait(v visit, at *place, now time.Time) time.Duration {
 	moreUrgent := 0
-	for i := range g.queues[at.class+1:] {
-		moreUrgent += g.queues[int(at.class)+1+i].length
+	for _, queue := range g.queues[at.class+1:] {
+		moreUrgent += queue.length
 	}
 	before := g.queues[at.class].before(at.position)
 	ahead := before + moreUrgent
 	switch due := g.owed >= share-1 && g.queues[classCreate].length > 0; {
-	case due && at.class > classCreate:
-		ahead++
 	case due && at.class == classCreate:
 		ahead, moreUrgent = before, 0
+	case due && at.class > classCreate && g.bucket.size > 1:
+		ahead++ // one request is left for the create that comes next; nobody waits until it does
 	case at.class == classCreate:
 		ahead = min(ahead, share*(1+before))
 	}
@@ -273,11 +274,13 @@ func (g *gate) leave(who ref) {
 func (g *gate) spend(who ref) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if in, is := g.inside[who]; is && !in.spent {
+	in, is := g.inside[who]
+	if is && !in.spent {
 		in.spent = true
 		g.inside[who] = in
 		return
 	}
+	g.owe(in.class)
 	g.bucket.fill(g.clock.Now())
 	g.bucket.take()
 }

@@ -342,29 +342,50 @@ func TestTheMoreUrgentClassGoesFirst(t *testing.T) {
 // An account that has more to renew than it may goes on making what is new, at the cost of a ninth of the rate.
 func TestCreatesHaveAShareHoweverMuchIsToBeRenewed(t *testing.T) {
 	t.Parallel()
-	v := newGateVisitors(10, 20)
-	const renewals, creates = 3000, 50
-	for i := range renewals { // twice what the rate allows within a while
-		v.deadline[visitor(i)] = gateStart.Add(20 * time.Minute)
-	}
-	v.arriveAs(classRenewal, 0, renewals)
-	v.arriveAs(classCreate, renewals, renewals+creates)
-	const while = renewals / 20 * time.Second
-	v.run(t, while, false)
-	wantRate(t, v.passed, 10, 20)
-	made := 0
-	for i := range creates {
-		if _, began := v.began[visitor(renewals+i)]; began {
-			made++
+	for requests, creates := range map[int]int{1: 100, 2: 50} { // of each step: so all renewals take 300 or 600 s
+		v := newGateVisitors(10, 20)
+		const renewals = 3000
+		v.requests = requests
+		for i := range renewals {
+			v.deadline[visitor(i)] = gateStart.Add(20 * time.Minute)
+		}
+		v.arriveAs(classRenewal, 0, renewals)
+		v.arriveAs(classCreate, renewals, renewals+creates)
+		begun := func() (n int) {
+			for i := range creates {
+				if _, began := v.began[visitor(renewals+i)]; began {
+					n++
+				}
+			}
+			return n
+		}
+		v.run(t, 150*time.Second, false)
+		wantRate(t, v.passed, 10, 20)
+		made := begun()
+		if renewed := len(v.passed) - made; made < len(v.passed)/share/2 || renewed < (share-1)*(made-2) {
+			t.Errorf("with %d requests each, beside %d renewals %d creates have begun, want about a ninth", requests, renewed, made)
+		}
+		v.run(t, 30*time.Minute, false)
+		if n := begun(); n != creates {
+			t.Errorf("%d of %d creates have had their turn", n, creates)
 		}
 	}
-	if renewed := len(v.passed) - made; made < creates/2 || renewed < (share-1)*made {
-		t.Errorf("beside %d renewals %d of %d creates have begun, want the half at least, and a ninth of all at most", renewed, made, creates)
-	}
-	v.run(t, while, false)
-	for i := range creates {
-		if _, began := v.began[visitor(renewals+i)]; !began {
-			t.Fatalf("create %d has not had its turn before the last renewal", i)
+}
+
+// A request that is left for a create does not stop the others when the create is not wanted any more.
+func TestNobodyWaitsForACreateThatDoesNotCome(t *testing.T) {
+	t.Parallel()
+	for _, burst := range []int{1, 2, 20} {
+		v := newGateVisitors(10, burst)
+		const many = 300
+		v.arriveAs(classRenewal, 0, many)
+		v.run(t, time.Second, false)
+		for i := range 20 {
+			v.admit(t, 1000+i, classCreate)
+		}
+		v.run(t, (many/10+2)*time.Second, false)
+		if len(v.passed) != many {
+			t.Errorf("with a burst of %d only %d of %d renewals have begun in their time", burst, len(v.passed), many)
 		}
 	}
 }

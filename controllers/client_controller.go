@@ -86,7 +86,11 @@ func (r *ClientReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctr
 	if c.IsSuspended() {
 		return p.finish(ctx, r.rest(ctx, p))
 	}
-	return p.finish(ctx, r.reconcile(ctx, p))
+	err := r.reconcile(ctx, p)
+	if unsettled(err) != nil {
+		p.urgency = max(p.urgency, r.urgency(ctx, c)) // the pass may have ended before it was known
+	}
+	return p.finish(ctx, err)
 }
 
 // rest does nothing, but does not say either that all is well for longer than it is.

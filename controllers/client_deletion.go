@@ -38,7 +38,7 @@ func (r *ClientReconciler) ensureFinalizers(ctx context.Context, p *clientPass) 
 // finalize revokes the token, retires the client where that is wanted, and lets the SfsClient go. It needs neither the
 // platform nor SFS to be there.
 func (r *ClientReconciler) finalize(ctx context.Context, p *clientPass) (ctrl.Result, error) {
-	end := p.client.DeletionTimestamp.Add(deletionDeadline)
+	end := p.leaveBy()
 	expiry := end
 	if t := p.client.Status.Token; t != nil && !t.ExpirationTime.IsZero() && t.ExpirationTime.Time.Before(end) {
 		expiry = t.ExpirationTime.Time
@@ -136,7 +136,7 @@ func (r *ClientReconciler) revokeToken(ctx context.Context, p *clientPass, name 
 	if p.client.DeletionTimestamp.IsZero() {
 		r.tokens.drop(p.ref) // one that may have been revoked must not be published again
 	}
-	err = p.try(ctx, step{name: "revoke", session: session, class: classRenewal}, func() error {
+	err = p.try(ctx, step{name: "revoke", session: session, class: classRenewal, deadline: p.leaveBy()}, func() error {
 		for _, value := range values {
 			refusal, err := session.revoke(ctx, p.ref, value)
 			if err != nil {

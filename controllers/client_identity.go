@@ -29,7 +29,7 @@ func (r *ClientReconciler) bind(ctx context.Context, p *clientPass) error {
 	if err != nil {
 		return err
 	}
-	p.urgency = urgencyMissing
+	p.urgency = urgencyDue
 	defer r.claims.release(p.ref)
 	if p.client.Spec.ClientKey != "" {
 		return p.try(ctx, step{name: "bind", session: session, class: classCreate}, func() error { return r.importClient(ctx, p) })

@@ -288,11 +288,31 @@ func (r *ClientReconciler) mintInTurn(ctx context.Context, p *clientPass, curren
 		return m, err
 	}
 	limit := func(wait time.Duration) time.Duration { return token.RetryDelay(current, wait, p.now) }
-	err = p.try(ctx, step{name: tokenStep, session: session, class: tokenClass(current, p.now), limit: limit}, func() (err error) {
+	s := step{name: tokenStep, session: session, class: tokenClass(current, p.now), deadline: p.tokenDeadline(current), limit: limit}
+	if s.class != classLosing {
+		s.sooner = losing(current).Sub(p.now)
+	}
+	err = p.try(ctx, s, func() (err error) {
 		m, err = r.mint(ctx, p)
 		return err
 	})
 	return m, err
+}
+
+// missingWaits is for how long one without a token gives way to tokens that are about to die. So applications that lose their
+// tokens together, however many, cost no other its own, and yet have their turn where more tokens die than can be renewed.
+const missingWaits = 30 * time.Minute
+
+// tokenDeadline is until when a token is to be there.
+func (p *clientPass) tokenDeadline(current *token.Token) time.Time {
+	if current != nil {
+		return current.Expires
+	}
+	since := p.now
+	if c := conditions.Get(p.client, v1alpha1.TokenValidCondition); c != nil && c.Status == metav1.ConditionFalse {
+		since = c.LastTransitionTime.Time
+	}
+	return since.Add(missingWaits)
 }
 
 func revisionOf(have *published) int64 {
@@ -383,11 +403,14 @@ func (p *clientPass) judgeToken(current *token.Token, failure error, rejected bo
 	if failed == nil && current != nil && p.waitsForPause(*current) {
 		failed = pauseAsked(nil)
 	}
+	p.urgency = tokenUrgency(current, p.now)
+	if current == nil && p.client.Status.Token == nil {
+		p.urgency = urgencyDue // it is the first one
+	}
 	switch {
 	case current == nil && deferral && before.Status == metav1.ConditionFalse:
-		p.urgency = urgencyMissing // what was said of the last attempt still holds
+		// What was said of the last attempt still holds.
 	case current == nil:
-		p.urgency = urgencyMissing
 		if failed == nil {
 			failed = &problem{reason: v1alpha1.TokenMissingReason, message: "no token has been published yet"}
 		}
@@ -397,12 +420,10 @@ func (p *clientPass) judgeToken(current *token.Token, failure error, rejected bo
 		said := tokenRejected()
 		p.set(v1alpha1.TokenValidCondition, metav1.ConditionFalse, said.reason, said.message)
 	case current.Usable(p.now):
-		p.urgency = urgencyLiving
 		// It must not be said that all is well for longer than it is.
 		p.wakeIn(p.until(current.Expires.Add(-token.MinRemaining(current.Life()))) + time.Millisecond)
 		p.remarkOnLivingToken(failed, deferral && before.Status == metav1.ConditionTrue)
 	default:
-		p.urgency = urgencyExpired
 		message := "the token is about to expire or has expired, and could not be renewed"
 		if failed != nil {
 			message += ": " + failed.message
@@ -420,7 +441,12 @@ func (p *clientPass) waitsForPause(current token.Token) bool {
 		return false
 	}
 	due, last := renewalPolicy(p.platform, p.client).RenewalTime(current), current.Expires.Add(-token.MinRemaining(current.Life()))
-	return !p.now.Before(due.Add(last.Sub(due) / 2))
+	half := due.Add(last.Sub(due) / 2)
+	if p.now.Before(half) {
+		p.wakeIn(half.Sub(p.now))
+		return false
+	}
+	return true
 }
 
 // remarkOnLivingToken says with a token that lives why it will not be renewed, if that is known. A deferral has nothing new

@@ -48,6 +48,14 @@ func (p *pass) ensureFinalizers(ctx context.Context, wanted map[string]bool) err
 // deletionDeadline bounds how long a deletion waits for SFS. A token that can not be revoked by then expires by itself.
 const deletionDeadline = time.Minute
 
+// leaveBy is until when SFS is waited for; zero for what is not being deleted.
+func (p *pass) leaveBy() time.Time {
+	if at := p.object.GetDeletionTimestamp(); at != nil {
+		return at.Add(deletionDeadline)
+	}
+	return time.Time{}
+}
+
 const notInTime = "SFS could not be asked in time"
 
 // duty is what is done at SFS for a resource that is being deleted, while its finalizer holds it.
@@ -60,6 +68,7 @@ type duty struct {
 
 // release does the duties of a resource that is being deleted, and lets it go. It never waits longer than a deadline.
 func (p *pass) release(ctx context.Context, duties ...duty) (ctrl.Result, error) {
+	p.urgency = urgencyAsked
 	done := map[string]bool{}
 	var failed []error
 	var outcomes []happening
@@ -89,7 +98,7 @@ func (p *pass) release(ctx context.Context, duties ...duty) (ctrl.Result, error)
 		}
 	}
 	if err := errors.Join(failed...); err != nil {
-		return ctrl.Result{}, err
+		return ctrl.Result{Priority: p.priority()}, err
 	}
 	return p.result(), nil
 }
@@ -143,7 +152,7 @@ func inVain(err error, missed func(why string) happening) (happening, error) {
 
 // retire takes the step that changes a customKey at SFS, and says how it went.
 func (p *tenantPass) retire(ctx context.Context, session *session, customKey string, change func() error) (happening, error) {
-	err := p.try(ctx, step{name: "retire", session: session, class: classRenewal}, change)
+	err := p.try(ctx, step{name: "retire", session: session, class: classRenewal, deadline: p.leaveBy()}, change)
 	failed := problemOf(err)
 	switch {
 	case err == nil:

@@ -4,11 +4,12 @@
 package controllers
 
 import (
+	"container/heap"
 	"crypto/sha256"
 	"encoding/binary"
 	"math"
-	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/utils/clock"
@@ -24,10 +25,8 @@ const (
 	classCreate
 	// classRenewal is for a token that still lives for a while, and for the revocation of one.
 	classRenewal
-	// classMissing is for an application that has no token.
-	classMissing
-	// classDying is for an application that has a token and is about to lose it.
-	classDying
+	// classLosing is for an application that is about to lose its token, has lost it by its age, or has none.
+	classLosing
 
 	classes = iota
 )
@@ -35,28 +34,50 @@ const (
 // gate spreads the requests to one SFS account. Nobody waits inside it: who comes too early is told when to come back, so
 // that an account that is slow, throttled or away does not hold the workers that the others need.
 //
-// Who was sent away has a place in a queue: behind the more urgent classes, and in its own behind those who came before.
-// A step may begin when the bucket holds a request for it and for each of those before it. So the places need no upkeep:
-// somebody more urgent moves the others back by coming, and who does not come back leaves a request to the next.
+// Who was sent away has a place in a queue: behind the more urgent classes, and in its own behind those whose deadline is
+// earlier, or who came before. A step may begin when the bucket holds a request for it and for each of those before it. So
+// the places need no upkeep: somebody more urgent moves the others back by coming, and who does not come back leaves a
+// request to the next.
 //
 // A step is admitted as a whole, since it can not stop between a lookup and the create that follows from it: its first
 // request has been paid for, and those after it are taken from the bucket without waiting, at the cost of whoever is next.
 type gate struct {
-	clock clock.PassiveClock
-	width int // steps at a time
+	clock   clock.PassiveClock
+	workers *workers
 
 	mu          sync.Mutex
 	bucket      bucket
 	pausedUntil time.Time
-	pauses      int          // in a row
-	inside      map[ref]bool // whether the request that was paid for is still to be made
-	silence     int          // requests in a row that got no answer
+	pauses      int // in a row
+	inside      map[ref]stay
+	silence     int           // requests in a row that got no answer
+	took        time.Duration // a step, of late and on average
 
 	places map[visit]*place
-	queues [classes][]uint64 // numbers of the places of a class, in order
+	queues [classes]line
+	turns  turns
 	last   uint64
-	swept  time.Time
+	owed   int // to creates: requests of other classes that were made while they wait
 }
+
+// stay is a step that has begun.
+type stay struct {
+	class class
+	since time.Time
+	spent bool // the request that was paid for has been made
+}
+
+// workers are those that the gates of all accounts share.
+type workers struct {
+	size int
+	busy atomic.Int64 // with steps
+}
+
+func (w *workers) take(n int64) { w.busy.Add(n) }
+
+// room is how many of them one account may have, if so many more begin: as many as no account has then. So one that is slow
+// has half of them at most, two have a third each, and however many do not answer, some are left for the next.
+func (w *workers) room(more int) int { return max(w.size-int(w.busy.Load())-more, 1) }
 
 // visit is a step of a resource that wants to begin.
 type visit struct {
@@ -66,9 +87,35 @@ type visit struct {
 
 // place is that of a visit in the queue.
 type place struct {
-	class  class
-	number uint64
-	turn   time.Time // when to come back
+	visit
+	position
+	class class
+	turn  time.Time // when to come back
+	index int       // in turns
+}
+
+// turns is a heap of all places, of which the one whose turn is first is at hand.
+type turns []*place
+
+func (t turns) Len() int           { return len(t) }
+func (t turns) Less(i, j int) bool { return t[i].turn.Before(t[j].turn) }
+func (t turns) Swap(i, j int) {
+	t[i], t[j] = t[j], t[i]
+	t[i].index, t[j].index = i, j
+}
+
+func (t *turns) Push(x any) {
+	at := x.(*place)
+	at.index = len(*t)
+	*t = append(*t, at)
+}
+
+func (t *turns) Pop() any {
+	last := len(*t) - 1
+	at := (*t)[last]
+	(*t)[last] = nil
+	*t = (*t)[:last]
+	return at
 }
 
 const (
@@ -78,18 +125,22 @@ const (
 	longestPause = time.Hour
 	// placeLife is how late one may come back and still have a place.
 	placeLife = 10 * time.Second
+	// share: one of so many requests is for a create, if any waits, whatever else there is to do.
+	share = 9
 	// longestWait is after how long one asks again at the latest.
 	longestWait = 10 * time.Minute
 	// deafAfter so many requests without an answer, only one at a time is made, to see whether SFS is back.
 	deafAfter = 3
-	crowded   = time.Second
 	deaf      = 5 * time.Second
+	// firstGuess is how long a step is thought to take before one has ended. The others bound how long one waits for room: who
+	// comes too often is looked at for nothing, and who is away for long does not see that SFS has become faster.
+	firstGuess, leastCrowded, longestCrowded = time.Second, 20 * time.Millisecond, time.Minute
 	// afterPause is over how long the least urgent are spread after a pause; each class above it over half as long.
 	afterPause = 8 * time.Second
 )
 
-func newGate(clk clock.PassiveClock, requestsPerSecond, burst, width int) *gate {
-	g := &gate{clock: clk, width: max(width, 1), inside: map[ref]bool{}, places: map[visit]*place{}}
+func newGate(clk clock.PassiveClock, requestsPerSecond, burst int, w *workers) *gate {
+	g := &gate{clock: clk, workers: w, inside: map[ref]stay{}, took: firstGuess, places: map[visit]*place{}}
 	g.limit(requestsPerSecond, burst)
 	g.bucket.level, g.bucket.at = g.bucket.size, clk.Now()
 	return g
@@ -103,40 +154,67 @@ func (g *gate) limit(requestsPerSecond, burst int) {
 	g.bucket.level = min(g.bucket.level, g.bucket.size)
 }
 
-// admit lets a step of a resource begin, or returns a deferral. A step that was admitted MUST end with leave.
-func (g *gate) admit(who ref, step string, c class) error {
+// admit lets a step of a resource begin, or returns a deferral. A step that was admitted MUST end with leave. Of a class goes
+// first whose deadline is the earliest, and those without one before the others, as they came.
+func (g *gate) admit(who ref, step string, c class, deadline time.Time) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	now := g.clock.Now()
 	g.sweep(now)
 	v := visit{who, step}
-	at := g.queue(v, c)
+	at := g.queue(v, c, deadline)
 	if wait := g.wait(v, at, now); wait > 0 {
 		at.turn = now.Add(wait)
+		heap.Fix(&g.turns, at.index)
 		return deferred{after: wait}
 	}
-	g.unqueue(v, at)
+	g.unqueue(at)
+	g.owe(c)
 	g.bucket.take()
-	g.inside[who] = true
+	g.inside[who] = stay{class: c, since: now}
+	g.workers.take(1)
 	return nil
+}
+
+// owe counts the requests of other classes while creates wait, and those of creates.
+func (g *gate) owe(to class) {
+	switch {
+	case to == classCreate:
+		g.owed = max(g.owed-(share-1), -2*share)
+	case g.queues[classCreate].length > 0:
+		g.owed = min(g.owed+1, share*int(g.bucket.size))
+	}
 }
 
 // wait is how long a visit has to wait; 0: it may begin.
 func (g *gate) wait(v visit, at *place, now time.Time) time.Duration {
 	moreUrgent := 0
 	for _, queue := range g.queues[at.class+1:] {
-		moreUrgent += len(queue)
+		moreUrgent += queue.length
 	}
-	before, _ := slices.BinarySearch(g.queues[at.class], at.number)
-	wait := min(g.bucket.until(float64(1+before+moreUrgent), now), longestWait)
+	before := g.queues[at.class].before(at.position)
+	ahead := before + moreUrgent
+	switch due := g.owed >= share-1 && g.queues[classCreate].length > 0; {
+	case due && at.class == classCreate:
+		ahead, moreUrgent = before, 0
+	case due && at.class > classCreate && g.bucket.size > 1:
+		ahead++ // one request is left for the create that comes next; nobody waits until it does
+	case at.class == classCreate:
+		ahead = min(ahead, share*(1+before))
+	}
+	wait := min(g.bucket.until(float64(1+ahead), now), longestWait)
 	if now.Before(g.pausedUntil) {
 		// The bucket is empty at the end of a pause, so they are spread already. But others may share the account, who
 		// were told the same time.
 		return max(wait, g.pausedUntil.Sub(now)) + time.Duration(v.who.spread()*float64(afterPause>>at.class))
 	}
-	room, full := g.width, crowded
+	room := g.workers.room(moreUrgent)
+	full := min(max(g.took*time.Duration(1+ahead)/time.Duration(g.workers.room(0)), leastCrowded), longestCrowded)
 	if g.silence >= deafAfter {
 		room, full = 1, deaf
+		if ahead > 0 { // who will not be the next to try need not ask so often, if all come soon enough when SFS is back
+			full = min(max(full, wait+g.bucket.lasts(len(g.places))/20), longestWait)
+		}
 	}
 	if len(g.inside)+moreUrgent >= room {
 		return max(wait, full)
@@ -145,41 +223,41 @@ func (g *gate) wait(v visit, at *place, now time.Time) time.Duration {
 }
 
 // queue returns the place of a visit. It keeps its number when it becomes more urgent.
-func (g *gate) queue(v visit, c class) *place {
+func (g *gate) queue(v visit, c class, deadline time.Time) *place {
 	at, has := g.places[v]
+	if !has {
+		g.last++
+		at = &place{visit: v, position: position{number: g.last}}
+		g.places[v] = at
+		heap.Push(&g.turns, at)
+	}
+	is := positionOf(deadline, at.number)
 	switch {
-	case has && at.class == c:
+	case has && at.class == c && at.position == is:
 		return at
 	case has:
-		g.unqueue(v, at)
-	default:
-		g.last++
-		at = &place{number: g.last}
+		g.queues[at.class].remove(at.position)
 	}
-	at.class = c
-	g.places[v] = at
-	i, _ := slices.BinarySearch(g.queues[c], at.number)
-	g.queues[c] = slices.Insert(g.queues[c], i, at.number)
+	at.class, at.position = c, is
+	g.queues[c].insert(is)
 	return at
 }
 
-func (g *gate) unqueue(v visit, at *place) {
-	delete(g.places, v)
-	if i, found := slices.BinarySearch(g.queues[at.class], at.number); found {
-		g.queues[at.class] = slices.Delete(g.queues[at.class], i, i+1)
-	}
+func (g *gate) unqueue(at *place) {
+	delete(g.places, at.visit)
+	g.queues[at.class].remove(at.position)
+	heap.Remove(&g.turns, at.index)
 }
 
-// sweep drops the places of those who did not come back: a resource is deleted, or suspended, or wants nothing more.
+// sweep drops the places of those who did not come back: a resource is deleted, or suspended, or wants nothing more. It drops
+// a few at a time, and more than one visit adds.
 func (g *gate) sweep(now time.Time) {
-	if now.Sub(g.swept) < time.Second {
-		return
-	}
-	g.swept = now
-	for v, at := range g.places {
-		if at.turn.Before(now.Add(-placeLife)) {
-			g.unqueue(v, at)
+	const most = 100
+	for range most {
+		if len(g.turns) == 0 || !g.turns[0].turn.Before(now.Add(-placeLife)) {
+			return
 		}
+		g.unqueue(g.turns[0])
 	}
 }
 
@@ -187,17 +265,22 @@ func (g *gate) sweep(now time.Time) {
 func (g *gate) leave(who ref) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.took += (g.clock.Now().Sub(g.inside[who].since) - g.took) / 8
 	delete(g.inside, who)
+	g.workers.take(-1)
 }
 
 // spend counts a request that is about to be made.
 func (g *gate) spend(who ref) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.inside[who] {
-		g.inside[who] = false
+	in, is := g.inside[who]
+	if is && !in.spent {
+		in.spent = true
+		g.inside[who] = in
 		return
 	}
+	g.owe(in.class)
 	g.bucket.fill(g.clock.Now())
 	g.bucket.take()
 }
@@ -296,6 +379,11 @@ func (b *bucket) until(requests float64, now time.Time) time.Duration {
 		return max(b.at.Sub(now), 0)
 	}
 	return b.at.Sub(now) + time.Duration(math.Ceil(missing/b.perSecond*float64(time.Second)))
+}
+
+// lasts is how long so many requests take.
+func (b *bucket) lasts(requests int) time.Duration {
+	return time.Duration(float64(requests) / b.perSecond * float64(time.Second))
 }
 
 // spread is a number in [0, 1) that is always the same for the same resource.

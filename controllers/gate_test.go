@@ -26,6 +26,8 @@ type gateVisitors struct {
 	comes map[ref]time.Time
 	order comings
 	class map[ref]class // of those that are not as everybody
+	// deadline of those that have one.
+	deadline map[ref]time.Time
 	// passed are the times at which somebody began, in order, and when that was for each.
 	passed []time.Time
 	began  map[ref]time.Time
@@ -36,15 +38,15 @@ type gateVisitors struct {
 func newGateVisitors(requestsPerSecond, burst int) *gateVisitors {
 	clk := clocktesting.NewFakePassiveClock(gateStart)
 	return &gateVisitors{
-		clock: clk, gate: newGate(clk, requestsPerSecond, burst, 1_000_000),
-		comes: map[ref]time.Time{}, class: map[ref]class{}, began: map[ref]time.Time{},
+		clock: clk, gate: newGate(clk, requestsPerSecond, burst, &workers{size: 1_000_000}),
+		comes: map[ref]time.Time{}, class: map[ref]class{}, began: map[ref]time.Time{}, deadline: map[ref]time.Time{},
 	}
 }
 
 // admit asks for a step of a class, and fails the test if the answer is no deferral.
 func (v *gateVisitors) admit(t *testing.T, i int, c class) time.Duration {
 	t.Helper()
-	return waitOf(t, v.gate.admit(visitor(i), "step", c))
+	return waitOf(t, v.gate.admit(visitor(i), "step", c, time.Time{}))
 }
 
 func visitor(i int) ref {
@@ -72,7 +74,7 @@ func (v *gateVisitors) run(t *testing.T, d time.Duration, again bool) {
 			return
 		}
 		v.clock.SetTime(at)
-		switch wait := waitOf(t, v.gate.admit(who, "step", v.class[who])); {
+		switch wait := waitOf(t, v.gate.admit(who, "step", v.class[who], v.deadline[who])); {
 		case wait > 0:
 			v.expect(who, at.Add(wait))
 		default:
@@ -275,7 +277,7 @@ func TestWhoDoesNotComeBackHasNoPlaceAnyMore(t *testing.T) {
 	}
 	queued := 0
 	for _, queue := range v.gate.queues {
-		queued += len(queue)
+		queued += queue.length
 	}
 	if len(v.gate.places) != 0 || queued != 0 {
 		t.Errorf("%d places and %d numbers are kept", len(v.gate.places), queued)
@@ -321,11 +323,111 @@ func TestTheMoreUrgentClassGoesFirst(t *testing.T) {
 		return last
 	}
 	for c := range class(classes - 1) {
+		early := 0
 		for i := range each {
 			if at := v.began[visitor(int(c)*each+i)]; at.Before(last(c + 1)) {
-				t.Fatalf("one of class %d began after %s, before all of class %d had", c, at.Sub(gateStart), c+1)
+				early++
 			}
 		}
+		most := 0
+		if c == classCreate { // they have a share
+			most = 2 * each / (share - 1)
+		}
+		if early > most {
+			t.Errorf("%d of class %d began before all of class %d had, want %d at most", early, c, c+1, most)
+		}
+	}
+}
+
+// An account that has more to renew than it may goes on making what is new, at the cost of a ninth of the rate.
+func TestCreatesHaveAShareHoweverMuchIsToBeRenewed(t *testing.T) {
+	t.Parallel()
+	for requests, creates := range map[int]int{1: 100, 2: 50} { // of each step: so all renewals take 300 or 600 s
+		v := newGateVisitors(10, 20)
+		const renewals = 3000
+		v.requests = requests
+		for i := range renewals {
+			v.deadline[visitor(i)] = gateStart.Add(20 * time.Minute)
+		}
+		v.arriveAs(classRenewal, 0, renewals)
+		v.arriveAs(classCreate, renewals, renewals+creates)
+		begun := func() (n int) {
+			for i := range creates {
+				if _, began := v.began[visitor(renewals+i)]; began {
+					n++
+				}
+			}
+			return n
+		}
+		v.run(t, 150*time.Second, false)
+		wantRate(t, v.passed, 10, 20)
+		made := begun()
+		if renewed := len(v.passed) - made; made < len(v.passed)/share/2 || renewed < (share-1)*(made-2) {
+			t.Errorf("with %d requests each, beside %d renewals %d creates have begun, want about a ninth", requests, renewed, made)
+		}
+		v.run(t, 30*time.Minute, false)
+		if n := begun(); n != creates {
+			t.Errorf("%d of %d creates have had their turn", n, creates)
+		}
+	}
+}
+
+// A request that is left for a create does not stop the others when the create is not wanted any more.
+func TestNobodyWaitsForACreateThatDoesNotCome(t *testing.T) {
+	t.Parallel()
+	for _, burst := range []int{1, 2, 20} {
+		v := newGateVisitors(10, burst)
+		const many = 300
+		v.arriveAs(classRenewal, 0, many)
+		v.run(t, time.Second, false)
+		for i := range 20 {
+			v.admit(t, 1000+i, classCreate)
+		}
+		v.run(t, (many/10+2)*time.Second, false)
+		if len(v.passed) != many {
+			t.Errorf("with a burst of %d only %d of %d renewals have begun in their time", burst, len(v.passed), many)
+		}
+	}
+}
+
+func TestOfAClassGoesFirstWhoHasTheLeastTimeLeft(t *testing.T) {
+	t.Parallel()
+	const many = 200
+	v := newGateVisitors(10, 1)
+	v.admit(t, 99999, classDrift) // empties the bucket
+	for i := range many {         // who comes last has the least time
+		v.deadline[visitor(i)] = gateStart.Add(time.Hour - time.Duration(i)*time.Second)
+	}
+	v.arriveAs(classRenewal, 0, many)
+	v.run(t, time.Minute, false)
+	wantRate(t, v.passed, 10, 1)
+	if len(v.passed) != many {
+		t.Fatalf("%d of %d passed", len(v.passed), many)
+	}
+	for i := range many - 1 {
+		if !v.began[visitor(i+1)].Before(v.began[visitor(i)]) {
+			t.Fatalf("visitor %d began after visitor %d, who has a second more", i+1, i)
+		}
+	}
+}
+
+// A token that is about to die, and does so while it waits for its turn, does not lose its place to those that live.
+func TestWhoGetsAnEarlierDeadlineIsReconsideredAtOnce(t *testing.T) {
+	t.Parallel()
+	v := newGateVisitors(10, 1)
+	v.admit(t, 9999, classDrift)
+	at := gateStart.Add(time.Hour)
+	for i := range 100 {
+		_ = v.gate.admit(visitor(i), "step", classRenewal, at)
+	}
+	if wait := waitOf(t, v.gate.admit(visitor(99), "step", classRenewal, at)); wait < 9*time.Second {
+		t.Fatalf("the last of 100 waits for %s, want about 10 s", wait)
+	}
+	if wait := waitOf(t, v.gate.admit(visitor(99), "step", classRenewal, at.Add(-1))); wait.Round(time.Millisecond) != 100*time.Millisecond {
+		t.Errorf("with the least time left it waits for %s, want 100 ms", wait)
+	}
+	if n := v.gate.queues[classRenewal].length; n != 100 || len(v.gate.places) != 100 {
+		t.Errorf("there are %d places and %d in the queue, want 100", len(v.gate.places), n)
 	}
 }
 
@@ -359,10 +461,10 @@ func TestWhoBecomesMoreUrgentIsReconsideredAtOnce(t *testing.T) {
 	if wait := v.admit(t, 99, classRenewal); wait < 9*time.Second {
 		t.Fatalf("the last of 100 waits for %s, want about 10 s", wait)
 	}
-	if wait := v.admit(t, 99, classDying); wait.Round(time.Millisecond) != 100*time.Millisecond {
+	if wait := v.admit(t, 99, classLosing); wait.Round(time.Millisecond) != 100*time.Millisecond {
 		t.Errorf("now that it is urgent it waits for %s, want 100 ms", wait)
 	}
-	if wait := v.admit(t, 98, classDying); wait.Round(time.Millisecond) != 100*time.Millisecond {
+	if wait := v.admit(t, 98, classLosing); wait.Round(time.Millisecond) != 100*time.Millisecond {
 		t.Errorf("who came before it and is as urgent waits for %s, want 100 ms", wait)
 	}
 	if len(v.gate.places) != 100 {
@@ -378,16 +480,16 @@ func TestStepsOfOneResourceHavePlacesOfTheirOwn(t *testing.T) {
 	for i := range 50 {
 		v.admit(t, 1+i, classCreate)
 	}
-	profile := waitOf(t, v.gate.admit(who, "profile", classCreate))
-	token := waitOf(t, v.gate.admit(who, "token", classDying))
+	profile := waitOf(t, v.gate.admit(who, "profile", classCreate, time.Time{}))
+	token := waitOf(t, v.gate.admit(who, "token", classLosing, time.Time{}))
 	if profile < 5*time.Second || token > 200*time.Millisecond {
 		t.Errorf("the profile waits for %s, the token for %s", profile, token)
 	}
 	v.clock.SetTime(gateStart.Add(token))
-	if wait := waitOf(t, v.gate.admit(who, "profile", classCreate)); wait == 0 {
+	if wait := waitOf(t, v.gate.admit(who, "profile", classCreate, time.Time{})); wait == 0 {
 		t.Error("the profile takes the turn of the token")
 	}
-	if wait := waitOf(t, v.gate.admit(who, "token", classDying)); wait != 0 {
+	if wait := waitOf(t, v.gate.admit(who, "token", classLosing, time.Time{})); wait != 0 {
 		t.Errorf("the token waits for %s", wait)
 	}
 }
@@ -402,7 +504,7 @@ func TestNoRenewalIsTooLateBehindMuchOtherWork(t *testing.T) {
 		most  time.Duration
 	}{
 		"5000 new clients":           {classCreate, 2 * time.Second},
-		"5000 lost tokens":           {classMissing, 370 * time.Second},
+		"5000 tokens that are lost":  {classLosing, 370 * time.Second},
 		"5000 comparisons":           {classDrift, 2 * time.Second},
 		"5000 renewals that are due": {classRenewal, 370 * time.Second},
 	} {
@@ -411,16 +513,22 @@ func TestNoRenewalIsTooLateBehindMuchOtherWork(t *testing.T) {
 			v := newGateVisitors(10, 20)
 			v.requests = 3
 			v.arriveAs(test.class, 0, others)
+			if test.class == classLosing {
+				for i := range others {
+					v.deadline[visitor(i)] = gateStart.Add(missingWaits)
+				}
+			}
 			came := map[ref]time.Time{}
 			for i := range 10 * renewals {
 				if i%10 == 0 && i/10 < renewals {
 					who := visitor(first + i/10)
 					v.class[who], came[who] = classRenewal, v.clock.Now()
+					v.deadline[who] = v.clock.Now().Add(600 * time.Second)
 					v.expect(who, v.clock.Now())
 				}
 				for who, at := range came {
 					if _, waits := v.comes[who]; waits && v.class[who] == classRenewal && v.clock.Now().Sub(at) >= 360*time.Second {
-						v.class[who] = classDying
+						v.class[who] = classLosing
 						v.expect(who, v.clock.Now())
 					}
 				}
@@ -451,7 +559,7 @@ func TestA429WithATimePausesForIt(t *testing.T) {
 	v.gate.throttled(17*time.Second, true)
 	for _, at := range []time.Duration{0, 16 * time.Second, 17*time.Second - 1} {
 		v.clock.SetTime(gateStart.Add(at))
-		if wait := v.admit(t, 1, classDying); wait < 17*time.Second-at {
+		if wait := v.admit(t, 1, classLosing); wait < 17*time.Second-at {
 			t.Errorf("after %s one waits for %s, want at least until the end of the pause", at, wait)
 		}
 		if wait := waitOf(t, v.gate.paused()); wait != 17*time.Second-at {
@@ -459,10 +567,10 @@ func TestA429WithATimePausesForIt(t *testing.T) {
 		}
 	}
 	v.clock.SetTime(gateStart.Add(17*time.Second + 100*time.Millisecond))
-	if wait := v.admit(t, 1, classDying); wait != 0 {
+	if wait := v.admit(t, 1, classLosing); wait != 0 {
 		t.Errorf("after the pause one waits for %s", wait)
 	}
-	if wait := v.admit(t, 2, classDying); wait.Round(time.Millisecond) != 100*time.Millisecond {
+	if wait := v.admit(t, 2, classLosing); wait.Round(time.Millisecond) != 100*time.Millisecond {
 		t.Errorf("after the pause the second waits for %s, want no burst", wait)
 	}
 }
@@ -529,13 +637,13 @@ func TestAfterAPauseTheWaitingOnesComeBackSpread(t *testing.T) {
 	const many, requestsPerSecond, burst = 300, 10, 20
 	v := newGateVisitors(requestsPerSecond, burst)
 	v.arrive(many)
-	v.arriveAs(classDying, 1000, 1010)
+	v.arriveAs(classLosing, 1000, 1010)
 	v.run(t, 5*time.Second, false)
 	v.gate.throttled(time.Minute, true)
 	end := v.clock.Now().Add(time.Minute)
 	before := len(v.passed)
 
-	v.arriveAs(classDying, 1010, 1020)
+	v.arriveAs(classLosing, 1010, 1020)
 	v.run(t, time.Minute-1, false)
 	if len(v.passed) != before {
 		t.Fatalf("%d requests passed in the pause", len(v.passed)-before)
@@ -571,23 +679,83 @@ func TestAPauseOfTheProcessBeforeIsKept(t *testing.T) {
 func TestOnlySoManyAreInsideAtATime(t *testing.T) {
 	t.Parallel()
 	v := newGateVisitors(1000, 1000)
-	v.gate.width = 2
+	v.gate.workers.size = 4
 	for i := range 2 {
 		if wait := v.admit(t, i, classDrift); wait > 0 {
 			t.Fatalf("visitor %d waits for %s", i, wait)
 		}
 	}
-	for i, c := range []class{classDrift, classDying} {
-		if wait := v.admit(t, 2+i, c); wait != crowded {
-			t.Errorf("one of class %d waits for %s, want %s", c, wait, crowded)
+	for i, c := range []class{classDrift, classLosing} {
+		if wait := v.admit(t, 2+i, c); wait != firstGuess/2 {
+			t.Errorf("one of class %d waits for %s, want half of the time that two others need", c, wait)
 		}
 	}
 	v.gate.leave(visitor(0))
-	if wait := v.admit(t, 2, classDrift); wait != crowded {
+	if wait := v.admit(t, 2, classDrift); wait == 0 {
 		t.Errorf("the room that is left goes to who waits only %s, and not to the more urgent", wait)
 	}
-	if wait := v.admit(t, 3, classDying); wait > 0 {
+	if wait := v.admit(t, 3, classLosing); wait > 0 {
 		t.Errorf("after one has left, the most urgent waits for %s", wait)
+	}
+}
+
+// However many accounts are slow, there is room for one more.
+func TestAccountsShareTheWorkers(t *testing.T) {
+	t.Parallel()
+	shared := &workers{size: 64}
+	clk := clocktesting.NewFakePassiveClock(gateStart)
+	var inside []int
+	for account := range 6 {
+		g := newGate(clk, 1000, 1000, shared)
+		n := 0
+		for g.admit(visitor(1000*account+n), "step", classRenewal, time.Time{}) == nil {
+			n++
+		}
+		inside = append(inside, n)
+	}
+	if want := []int{32, 16, 8, 4, 2, 1}; !slices.Equal(inside, want) {
+		t.Errorf("accounts that come one after the other have %v workers of 64, want %v", inside, want)
+	}
+	g := newGate(clk, 1000, 1000, shared)
+	for range 3 {
+		if err := g.admit(visitor(1), "step", classRenewal, time.Time{}); err != nil {
+			t.Errorf("an account that has no worker gets none: %v", err)
+		}
+		g.leave(visitor(1))
+	}
+}
+
+// Those for whom there is no room come back about when there is some, and not each second.
+func TestTheWaitForRoomFollowsTheTimeThatStepsTake(t *testing.T) {
+	t.Parallel()
+	v := newGateVisitors(1000, 1000)
+	v.gate.workers.size = 32
+	const slow = 10 * time.Second
+	for range 10 { // rounds of 16 steps at a time
+		for i := range 16 {
+			if wait := v.admit(t, i, classRenewal); wait > 0 {
+				t.Fatalf("visitor %d waits for %s", i, wait)
+			}
+		}
+		v.clock.SetTime(v.clock.Now().Add(slow))
+		for i := range 16 {
+			v.gate.leave(visitor(i))
+		}
+	}
+	for i := range 16 {
+		v.admit(t, i, classRenewal)
+	}
+	for i := range 2000 {
+		v.admit(t, 1000+i, classRenewal)
+	}
+	for i := range 16 {
+		want := time.Duration(1+i) * slow / 16
+		if wait := v.admit(t, 1000+i, classRenewal); wait < want/2 || wait > want {
+			t.Errorf("visitor %d of those who wait comes back after %s, want about %s", i, wait, want)
+		}
+	}
+	if wait := v.admit(t, 2999, classRenewal); wait != longestCrowded {
+		t.Errorf("the last of 2000 waits for %s, want %s", wait, longestCrowded)
 	}
 }
 
@@ -606,5 +774,25 @@ func TestAnAccountThatDoesNotAnswerIsTriedByOneAtATime(t *testing.T) {
 	v.gate.passed()
 	if wait := v.admit(t, 1, classCreate); wait > 0 {
 		t.Errorf("after an answer the next waits for %s", wait)
+	}
+}
+
+// BenchmarkGateAdmit has each of many who wait ask for its turn again.
+func BenchmarkGateAdmit(b *testing.B) {
+	for _, waiting := range []int{1000, 20_000, 100_000} {
+		b.Run(fmt.Sprintf("%d waiting", waiting), func(b *testing.B) {
+			clk := clocktesting.NewFakePassiveClock(gateStart)
+			g := newGate(clk, 10, 20, &workers{size: 64})
+			all := make([]ref, waiting)
+			for i := range all {
+				all[i] = visitor(i * 7919 % waiting)
+				_ = g.admit(all[i], tokenStep, classRenewal, gateStart.Add(time.Duration(i)*time.Millisecond))
+			}
+			b.ResetTimer()
+			for i := range b.N {
+				n := i * 104_729 % waiting
+				_ = g.admit(all[n], tokenStep, classRenewal, gateStart.Add(time.Duration(n)*time.Millisecond))
+			}
+		})
 	}
 }

@@ -45,18 +45,10 @@ type pass struct {
 	saved    object // as the API server has it
 	wake     time.Duration
 	urgency  int
+	hasTurn  bool // at a gate
 	happened []happening
 	resting  bool // the user has stopped the work on this resource
 }
-
-// Urgency of the next pass of a resource. Work that is due soon goes before work that can wait. A priority is always set:
-// the queue gives each resource of the first list a low one, which it would keep, and so never be served under overload.
-const (
-	urgencyRoutine = 0
-	urgencyMissing = 50  // nothing has been published yet
-	urgencyExpired = 60  // an application has lost its token
-	urgencyLiving  = 100 // an application has a token, and must not lose it
-)
 
 func newPass(r ref, o object, clk clock.PassiveClock, c client.Client, recorder events.EventRecorder, a *attempts) *pass {
 	asRead := copyOf(o)
@@ -333,9 +325,17 @@ func (p *pass) finish(ctx context.Context, err error) (ctrl.Result, error) {
 		p.wakeIn(longestBlindness)
 	}
 	if err := errors.Join(unsettled(err), unsettled(saveErr)); err != nil {
-		return ctrl.Result{Priority: ptr.To(p.urgency)}, err
+		return ctrl.Result{Priority: p.priority()}, err
 	}
 	return p.result(), nil
+}
+
+// priority is that of the next pass.
+func (p *pass) priority() *int {
+	if p.hasTurn {
+		return ptr.To(p.urgency + urgencyTurn)
+	}
+	return ptr.To(p.urgency)
 }
 
 // result asks for the next pass. What was wished for is counted from the beginning of this one, which may have taken long.
@@ -344,7 +344,7 @@ func (p *pass) result() ctrl.Result {
 	if wait > 0 {
 		wait = max(wait-p.clock.Now().Sub(p.now), time.Millisecond)
 	}
-	return ctrl.Result{RequeueAfter: wait, Priority: ptr.To(p.urgency)}
+	return ctrl.Result{RequeueAfter: wait, Priority: p.priority()}
 }
 
 // unsettled returns the errors that neither a condition nor a wish to come back has dealt with.

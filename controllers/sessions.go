@@ -48,7 +48,7 @@ type Sessions struct {
 	clock     clock.PassiveClock
 	metrics   *metrics.Metrics
 	transport func(http.RoundTripper) http.RoundTripper
-	width     int // steps at a time for one account
+	workers   *workers
 	// changed is told the name of a platform of which there is news: its credentials have been refused or accepted again,
 	// or SFS has asked for a pause.
 	changed func(platform string)
@@ -275,7 +275,7 @@ func (s *Sessions) gateFor(platform *v1alpha1.SfsPlatform, details sessionDetail
 		}
 		first = false
 	}
-	made := newGate(s.clock, details.requestsPerSecond, details.burst, s.width)
+	made := newGate(s.clock, details.requestsPerSecond, details.burst, s.workers)
 	if until := platform.Status.ThrottledUntil; first && until != nil {
 		made.resume(until.Add(pauseTolerance))
 	}

@@ -55,10 +55,8 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	r := newReconcilers(c, c, live, o)
 	recorder := mgr.GetEventRecorder(fieldManager)
 	r.platforms.recorder, r.clients.recorder, r.users.recorder = recorder, recorder, recorder
-	if err := control(mgr, r.platforms, controller.Options{}); err != nil {
-		return err
-	}
-	for _, w := range []watcher{r.clients, r.users} {
+	// Those of platforms as well: the verdict of one whose API is slow must not keep the next from its own.
+	for _, w := range []watcher{r.platforms, r.clients, r.users} {
 		if err := control(mgr, w, controller.Options{MaxConcurrentReconciles: o.Concurrency}); err != nil {
 			return err
 		}
@@ -83,9 +81,8 @@ func newReconcilers(c client.Client, secrets, live client.Reader, o Options) rec
 	changed := make(chan event.GenericEvent, 1024)
 	sessions := &Sessions{
 		cached: secrets, live: live, namespace: o.Namespace, clock: o.Clock, transport: o.Transport, metrics: o.Metrics,
-		// Two accounts that do not answer can not take all workers, and one that is known to be away takes only one.
-		width: (o.Concurrency + 1) / 2,
-		open:  map[sessionKey]*session{},
+		workers: &workers{size: o.Concurrency},
+		open:    map[sessionKey]*session{},
 		changed: func(platform string) {
 			about := &v1alpha1.SfsPlatform{}
 			about.Name = platform

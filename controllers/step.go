@@ -21,22 +21,26 @@ type step struct {
 	circumstances string
 	session       *session
 	class         class
-	// limit, which may be nil, shortens the wait after a failure, or for the turn: whoever waits must notice when the step
-	// becomes more urgent.
+	// deadline, which may be zero, is until when the step is of use, or what it replaces: it says who of a class goes first.
+	deadline time.Time
+	// limit, which may be nil, shortens the wait after a failure.
 	limit func(time.Duration) time.Duration
+	// sooner, which may be 0, is when the step becomes more urgent: whoever waits for a turn must notice.
+	sooner time.Duration
 }
 
-// tokenClass is that of a step that replaces a token, or makes the first one. A token that is about to die goes before one
-// that is not there: its application works, and would stop to.
+// tokenClass is that of a step that replaces a token, or makes the first one. What has died of its age goes by how long ago
+// before what is about to: of work that takes the same time each, the order of the deadlines has applications wait for the
+// least time in all.
 func tokenClass(current *token.Token, now time.Time) class {
-	switch {
-	case current == nil || !current.Expires.After(now):
-		return classMissing
-	case current.Expires.Sub(now) < 2*token.MinRemaining(current.Life()):
-		return classDying
+	if current == nil || !now.Before(losing(current)) {
+		return classLosing
 	}
 	return classRenewal
 }
+
+// losing is from when on a token is about to die.
+func losing(t *token.Token) time.Time { return t.Expires.Add(-2*token.MinRemaining(t.Life()) + 1) }
 
 func (p *pass) key(s step) attemptKey {
 	key := attemptKey{ref: p.ref, step: s.name, generation: p.object.GetGeneration(), circumstances: s.circumstances}
@@ -52,8 +56,9 @@ func (p *pass) try(ctx context.Context, s step, do func() error) error {
 	if err := p.attempts.due(key); err != nil {
 		return p.later(err)
 	}
-	if err := s.session.gate.admit(p.ref, s.name, s.class); err != nil {
-		return p.later(s.sooner(err))
+	if err := s.session.gate.admit(p.ref, s.name, s.class, s.deadline); err != nil {
+		p.hasTurn = true
+		return p.later(s.inTime(err))
 	}
 	err := func() error {
 		defer s.session.gate.leave(p.ref) // also if it panics, which ends only the pass
@@ -74,11 +79,11 @@ func (p *pass) try(ctx context.Context, s step, do func() error) error {
 	return err
 }
 
-// sooner cuts a deferral short.
-func (s step) sooner(err error) error {
+// inTime cuts a deferral short that would last until after the step has become more urgent.
+func (s step) inTime(err error) error {
 	var wait deferred
-	if s.limit != nil && errors.As(err, &wait) {
-		return deferred{after: min(wait.after, s.limit(wait.after))}
+	if s.sooner > 0 && errors.As(err, &wait) {
+		return deferred{after: min(wait.after, s.sooner)}
 	}
 	return err
 }

@@ -16,7 +16,7 @@ import (
 
 // finalize retires the user where that is wanted, and lets the SfsClientUser go.
 func (r *UserReconciler) finalize(ctx context.Context, p *userPass) (ctrl.Result, error) {
-	end := p.user.DeletionTimestamp.Add(deletionDeadline)
+	end := p.leaveBy()
 	return p.release(ctx,
 		duty{
 			finalizer: v1alpha1.RetireFinalizer, deadline: end, missed: notRetired(notInTime),

@@ -28,7 +28,7 @@ func (r *UserReconciler) bind(ctx context.Context, p *userPass) error {
 	if err != nil {
 		return err
 	}
-	p.urgency = urgencyMissing
+	p.urgency = urgencyDue
 	found := v1alpha1.OriginRecovered
 	status.CustomKey = userCustomKey(p.owner, p.user)
 	if p.user.Spec.CustomKey != "" {

@@ -7,17 +7,21 @@ import (
 	"context"
 	"maps"
 	"strconv"
+	"strings"
 	"time"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
+	"k8s.io/klog/v2"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
@@ -104,6 +108,8 @@ type watcher interface {
 	reconcile.Reconciler
 	// watches returns what brings resources back, their own kind first.
 	watches() []watched
+	// urgency is that of a resource of its own kind, when a watch shows it.
+	urgency(context.Context, client.Object) int
 	// signals is where the operator itself brings resources back.
 	signals() <-chan event.GenericEvent
 }
@@ -112,7 +118,21 @@ type watcher interface {
 func control(mgr ctrl.Manager, w watcher, o controller.Options) error {
 	o.RateLimiter = rateLimiter()
 	table := w.watches()
-	b := ctrl.NewControllerManagedBy(mgr).For(table[0].object, builder.WithPredicates(table[0].changes)).WithOptions(o)
+	kind, err := apiutil.GVKForObject(table[0].object, mgr.GetScheme())
+	if err != nil {
+		return err
+	}
+	name := strings.ToLower(kind.Kind)
+	logger := mgr.GetLogger().WithValues("controller", name, "controllerGroup", kind.Group, "controllerKind", kind.Kind)
+	o.LogConstructor = func(r *reconcile.Request) logr.Logger {
+		if r == nil {
+			return logger
+		}
+		return logger.WithValues(kind.Kind, klog.KRef(r.Namespace, r.Name), "namespace", r.Namespace, "name", r.Name) //nolint:logcheck // as controller-runtime has it
+	}
+	// For would enter its own kind into the queue without regard to what is urgent.
+	b := ctrl.NewControllerManagedBy(mgr).Named(name).WithOptions(o).
+		Watches(table[0].object, byUrgency(w.urgency), builder.WithPredicates(table[0].changes))
 	for _, other := range table[1:] {
 		if _, metadata := other.object.(*metav1.PartialObjectMetadata); metadata {
 			b = b.WatchesMetadata(other.object, handler.EnqueueRequestsFromMapFunc(other.requests), builder.WithPredicates(other.changes))

@@ -66,7 +66,7 @@ func Parse(args []string, env func(string) string, out io.Writer) (Options, erro
 		o.WatchNamespaces = separate(list)
 		return nil
 	})
-	flags.IntVar(&o.Concurrency, "max-concurrent-reconciles", 16, "how many resources of a kind are worked on at a time (1 to 1024)")
+	flags.IntVar(&o.Concurrency, "max-concurrent-reconciles", 64, "how many resources of a kind are worked on at a time (1 to 1024)")
 	flags.BoolVar(&o.RecordTokenTimes, "record-token-times", true, "have the status of each SfsClient tell the times of its token; false: only its Secret does, and a renewal is one write")
 	flags.DurationVar(&o.ShutdownTimeout, "graceful-shutdown-timeout", 30*time.Second, "how long work that has begun may take to end")
 	flags.StringVar(&o.LogFormat, "log-format", "json", "json or text")

@@ -33,7 +33,7 @@ func defaults() options.Options {
 	return options.Options{
 		MetricsAddress: ":8443", MetricsSecure: true, MetricsPerResource: true, ProbeAddress: ":8081",
 		LeaderElect: true, LeaseDuration: 15 * time.Second, PlatformNamespace: "sfs-system",
-		Concurrency: 16, RecordTokenTimes: true, ShutdownTimeout: 30 * time.Second, LogFormat: "json", LogLevel: slog.LevelInfo,
+		Concurrency: 64, RecordTokenTimes: true, ShutdownTimeout: 30 * time.Second, LogFormat: "json", LogLevel: slog.LevelInfo,
 	}
 }
 

@@ -5,6 +5,8 @@ package token_test
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -394,6 +396,38 @@ func TestRenewalsAreSpread(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// After an outage, or for very many new clients, tokens are made at the pace that a rate limit allows. They come due again no
+// faster, and spread further with each cycle: so there is nothing that a wider jitter would be good for.
+func TestTokensThatWereMadeAtAPaceComeDueAtThatPaceOrLess(t *testing.T) {
+	t.Parallel()
+	const tokens, pace, life, minute = 12_000, 20, 1800 * time.Second, 60
+	all := make([]token.Token, tokens)
+	for i := range all {
+		issued := start.Add(time.Duration(i) * time.Second / pace)
+		all[i] = token.Token{Owner: fmt.Sprintf("owner-%d", i), Issued: issued, Expires: issued.Add(life)}
+	}
+	const most = pace * minute * 11 / 10 // by chance some more come due in a minute
+	var first, last int
+	for cycle := range 30 {
+		inMinute := map[int]int{}
+		for i := range all {
+			due := token.Policy{}.RenewalTime(all[i])
+			inMinute[int(due.Sub(start)/time.Minute)]++
+			all[i].Issued, all[i].Expires = due, due.Add(life)
+		}
+		last = slices.Max(slices.Collect(maps.Values(inMinute)))
+		if last > most {
+			t.Errorf("in cycle %d %d come due in one minute, want about as many as were made in one at most", cycle, last)
+		}
+		if cycle == 0 {
+			first = last
+		}
+	}
+	if last >= first*95/100 {
+		t.Errorf("in the end %d come due in the busiest minute, want them to spread: in the beginning it was %d", last, first)
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -117,6 +118,7 @@ type watcher interface {
 // control adds a controller to a manager.
 func control(mgr ctrl.Manager, w watcher, o controller.Options) error {
 	o.RateLimiter = rateLimiter()
+	o.UsePriorityQueue = ptr.To(true) // byUrgency needs it, whatever is the default of the manager
 	table := w.watches()
 	kind, err := apiutil.GVKForObject(table[0].object, mgr.GetScheme())
 	if err != nil {

@@ -236,7 +236,7 @@ recordings: ## Write what the metrics say under each failure of make demo FAULT,
 	KUBEBUILDER_ASSETS="$$assets" $(GO) test -count=1 -v -timeout 30m -run '^TestEachFaultIsNamed$$' ./test -update
 
 # A campaign is a test that tries one promise at very many points: of each, its package and its name.
-CAMPAIGNS := crash faults stale pairs clock zero-downtime hostile edits processes control-plane git restart
+CAMPAIGNS := crash faults stale pairs clock zero-downtime hostile edits processes control-plane git restart shards
 TEST_crash := ./controllers TestCampaignCrash
 TEST_faults := ./controllers TestCampaignFaults
 TEST_stale := ./controllers TestCampaignStale
@@ -249,6 +249,7 @@ TEST_processes := ./test TestTwoProcesses
 TEST_control-plane := ./test TestControlPlaneAway
 TEST_git := ./test TestGitIsEnough
 TEST_restart := ./test TestRestartIsFree
+TEST_shards := ./test TestTenantsMoveBetweenShards
 
 .PHONY: campaigns
 campaigns: $(CAMPAIGNS:%=campaign-%) campaign-fuzz ## Run all campaigns whole, or one by its name, such as campaign-crash

@@ -37,9 +37,6 @@ import (
 	"github.com/sendforsign/sfs-operator/internal/version"
 )
 
-// leaderElectionID names the lease. A new name would let an old and a new operator work side by side during an upgrade.
-const leaderElectionID = "sfs-operator.sendforsign.com"
-
 // probePatience is how long a probe waits for an answer that is there at once in a healthy process.
 const probePatience = 200 * time.Millisecond
 
@@ -93,7 +90,8 @@ func run(ctx context.Context, config *rest.Config, o options.Options) error {
 		}
 	}()
 	if err := controllers.Setup(ctx, mgr, controllers.Options{
-		Namespace: o.PlatformNamespace, WatchNamespaces: o.WatchNamespaces, Concurrency: o.Concurrency, OmitTokenTimes: !o.RecordTokenTimes, Metrics: counted,
+		Namespace: o.PlatformNamespace, WatchNamespaces: o.WatchNamespaces, Selector: o.WatchLabelSelector,
+		Concurrency: o.Concurrency, OmitTokenTimes: !o.RecordTokenTimes, Metrics: counted,
 	}); err != nil {
 		return fmt.Errorf("setting up the controllers: %w", err)
 	}
@@ -121,7 +119,7 @@ func managerOptions(o options.Options) ctrl.Options {
 		Metrics:                 server,
 		HealthProbeBindAddress:  o.ProbeAddress,
 		LeaderElection:          o.LeaderElect,
-		LeaderElectionID:        leaderElectionID,
+		LeaderElectionID:        o.LeaderElectionID,
 		LeaderElectionNamespace: o.PlatformNamespace,
 		LeaseDuration:           &o.LeaseDuration,
 		RenewDeadline:           &renewDeadline,

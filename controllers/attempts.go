@@ -107,6 +107,13 @@ func (a *attempts) gone(r ref) {
 	a.forget(r, func(attemptKey) bool { return true })
 }
 
+// goneBut forgets all of a resource but the failures of one step.
+func (a *attempts) goneBut(r ref, step string) {
+	a.fulfilled.drop(r)
+	a.ailing.drop(r)
+	a.forget(r, func(k attemptKey) bool { return k.step != step })
+}
+
 func (a *attempts) forget(r ref, which func(attemptKey) bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

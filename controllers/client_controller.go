@@ -43,6 +43,7 @@ type ClientReconciler struct {
 	probes   *memory[probing]
 	// omitTimes leaves the times of the tokens to their Secrets.
 	omitTimes bool
+	share     share
 }
 
 const clientKind = "SfsClient"
@@ -71,15 +72,7 @@ func (r *ClientReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctr
 		return ctrl.Result{}, fmt.Errorf("reading the SfsClient: %w", err)
 	}
 	ctx = withGeneration(ctx, c)
-	p := &clientPass{client: c, tenantPass: &tenantPass{
-		pass:     newPass(who, c, r.clock, r.client, r.recorder, r.attempts),
-		sessions: r.sessions,
-		drift:    r.drift,
-		at: comparison{
-			time: &c.Status.LastSyncTime, handled: &c.Status.LastHandledReconcileAt, pending: &c.Status.PendingChanges,
-		},
-		policy: profilePolicy{observed: c.IsObserved(), reported: c.Spec.DriftPolicy == v1alpha1.DriftPolicyReport},
-	}}
+	p := r.passOver(who, c)
 	if !c.DeletionTimestamp.IsZero() {
 		return r.finalize(ctx, p)
 	}
@@ -91,6 +84,18 @@ func (r *ClientReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctr
 		p.urgency = max(p.urgency, r.urgency(ctx, c)) // the pass may have ended before it was known
 	}
 	return p.finish(ctx, err)
+}
+
+func (r *ClientReconciler) passOver(who ref, c *v1alpha1.SfsClient) *clientPass {
+	return &clientPass{client: c, tenantPass: &tenantPass{
+		pass:     newPass(who, c, r.clock, r.client, r.recorder, r.attempts),
+		sessions: r.sessions,
+		drift:    r.drift,
+		at: comparison{
+			time: &c.Status.LastSyncTime, handled: &c.Status.LastHandledReconcileAt, pending: &c.Status.PendingChanges,
+		},
+		policy: profilePolicy{observed: c.IsObserved(), reported: c.Spec.DriftPolicy == v1alpha1.DriftPolicyReport},
+	}}
 }
 
 // rest does nothing, but does not say either that all is well for longer than it is.
@@ -182,12 +187,44 @@ func (r *ClientReconciler) identify(ctx context.Context, p *clientPass) (err err
 }
 
 func (r *ClientReconciler) forget(who ref) {
+	r.forgetWork(who)
+	r.attempts.gone(who)
+	r.drift.forget(who)
+}
+
+// forgetWork forgets all but when the users of a client are to be compared.
+func (r *ClientReconciler) forgetWork(who ref) {
 	r.secrets.forget(who)
 	r.creator.unsaved.drop(who)
-	r.attempts.gone(who)
+	r.attempts.goneBut(who, driftStep)
 	r.tokens.drop(who)
-	r.drift.forget(who)
+	r.drift.cleared(who)
+	r.drift.settled(who)
 	r.probes.drop(who)
+}
+
+// looksOn: the SfsClientUsers that are served here bring back a client that another process serves.
+func (*ClientReconciler) looksOn() bool { return false }
+
+// lookOn has the SfsClientUsers compared that are served here, of a client that another process serves. That one compares its
+// own.
+func (r *ClientReconciler) lookOn(ctx context.Context, o client.Object) (ctrl.Result, error) {
+	c := o.DeepCopyObject().(*v1alpha1.SfsClient)
+	who := ref{kind: clientKind, namespace: c.Namespace, name: c.Name}
+	users, err := r.comparableUsers(ctx, c)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if len(users) == 0 || !c.DeletionTimestamp.IsZero() {
+		r.forget(who)
+		return ctrl.Result{}, nil
+	}
+	r.forgetWork(who)
+	p := r.passOver(who, c)
+	if p.platform, err = platformFor(ctx, r.client, c.Namespace, c.Spec.PlatformRef.Name); err == nil {
+		err = r.compareUsers(ctx, p, users)
+	}
+	return p.result(), unsettled(err)
 }
 
 func (r *ClientReconciler) signals() <-chan event.GenericEvent { return r.drift.clients }

@@ -41,7 +41,7 @@ type drift struct {
 	mu          sync.Mutex
 	suspects    map[ref]bool
 	corrections map[ref]corrections
-	checks      map[ref]time.Time // when the users of a client are to be listed next
+	checks      map[ref]time.Time // when a list is due: of the users of a client, or of the clients of a platform that another process serves
 }
 
 type corrections struct {
@@ -57,11 +57,16 @@ func newDrift(m *metrics.Metrics) *drift {
 	}
 }
 
-// suspect has a resource looked at.
+// suspect has a resource compared.
 func (d *drift) suspect(ctx context.Context, who ref, o client.Object) {
 	d.mu.Lock()
 	d.suspects[who] = true
 	d.mu.Unlock()
+	d.bring(ctx, who, o)
+}
+
+// bring has a client or a user looked at.
+func (d *drift) bring(ctx context.Context, who ref, o client.Object) {
 	to := d.clients
 	if who.kind == userKind {
 		to = d.users
@@ -119,8 +124,8 @@ func (d *drift) isContested(who ref, now time.Time, interval time.Duration) bool
 	return c.inARow >= contestedAfter
 }
 
-// usersDue returns when the users of a client are to be listed, spread over the interval where that is not known.
-func (d *drift) usersDue(who ref, now time.Time, interval time.Duration) time.Time {
+// listDue returns when a resource wants its list, spread over the interval where that is not known.
+func (d *drift) listDue(who ref, now time.Time, interval time.Duration) time.Time {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	due, known := d.checks[who]
@@ -131,7 +136,7 @@ func (d *drift) usersDue(who ref, now time.Time, interval time.Duration) time.Ti
 	return due
 }
 
-func (d *drift) usersChecked(who ref, next time.Time) {
+func (d *drift) listed(who ref, next time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.checks[who] = next
@@ -165,33 +170,47 @@ func (r *PlatformReconciler) checkDrift(ctx context.Context, p *platformPass, se
 		p.wakeIn(wait)
 		return nil
 	}
-	var clients v1alpha1.SfsClientList
-	if err := r.client.List(ctx, &clients, client.MatchingFields{platformIndex: p.platform.Name}); err != nil {
-		return fmt.Errorf("listing the SfsClients: %w", err)
-	}
-	var atSFS []sendforsign.Client
-	err := p.try(ctx, step{name: "drift", session: session, class: classDrift}, func() error {
-		return session.call(ctx, p.ref, func(ctx context.Context, api *sendforsign.API, platform sendforsign.Secret) (err error) {
-			atSFS, err = api.ListClients(ctx, sendforsign.PlatformToken(platform))
-			return err
-		})
-	})
+	clients, err := r.users(ctx, p)
 	if err != nil {
 		return err
 	}
-	if err := r.recordOrphans(ctx, p, clients.Items, atSFS); err != nil {
+	atSFS, err := p.listClients(ctx, session)
+	if err != nil {
+		return err
+	}
+	if err := r.recordOrphans(ctx, p, clients, atSFS); err != nil {
 		return err
 	}
 	now := metav1.NewTime(p.now)
 	p.platform.Status.LastDriftCheckTime = &now
 	p.wakeIn(interval)
+	r.suspectDrifted(ctx, clients, atSFS)
+	return nil
+}
+
+// driftStep lists what is at SFS.
+const driftStep = "drift"
+
+func (p *platformPass) listClients(ctx context.Context, session *session) (atSFS []sendforsign.Client, err error) {
+	err = p.try(ctx, step{name: driftStep, session: session, class: classDrift}, func() error {
+		return session.call(ctx, p.ref, func(ctx context.Context, api *sendforsign.API, platform sendforsign.Secret) (err error) {
+			atSFS, err = api.ListClients(ctx, sendforsign.PlatformToken(platform))
+			return err
+		})
+	})
+	return atSFS, err
+}
+
+// suspectDrifted has those SfsClients compared that the list shows to differ. The others are for the processes that serve
+// them, which make lists of their own.
+func (r *PlatformReconciler) suspectDrifted(ctx context.Context, clients []v1alpha1.SfsClient, atSFS []sendforsign.Client) {
 	byKey := make(map[string]sendforsign.Client, len(atSFS))
 	for _, found := range atSFS {
 		byKey[found.ClientKey] = found
 	}
-	for i := range clients.Items {
-		c := &clients.Items[i]
-		if c.Status.ClientKey == "" || !c.DeletionTimestamp.IsZero() || c.IsSuspended() {
+	for i := range clients {
+		c := &clients[i]
+		if !r.share.has(c) || c.Status.ClientKey == "" || !c.DeletionTimestamp.IsZero() || c.IsSuspended() {
 			continue
 		}
 		found, there := byKey[c.Status.ClientKey]
@@ -199,23 +218,31 @@ func (r *PlatformReconciler) checkDrift(ctx context.Context, p *platformPass, se
 			r.drift.suspect(ctx, ref{kind: clientKind, namespace: c.Namespace, name: c.Name}, c)
 		}
 	}
-	return nil
 }
 
 // checkUsers compares the SfsClientUsers of a client with one list from SFS, when it is time.
 func (r *ClientReconciler) checkUsers(ctx context.Context, p *clientPass) error {
+	declared, err := r.comparableUsers(ctx, p.client)
+	if err != nil || len(declared) == 0 {
+		return err
+	}
+	return r.compareUsers(ctx, p, declared)
+}
+
+// comparableUsers are those of a client that this process serves, and whose users SFS should have.
+func (r *ClientReconciler) comparableUsers(ctx context.Context, c *v1alpha1.SfsClient) ([]v1alpha1.SfsClientUser, error) {
 	var users v1alpha1.SfsClientUserList
-	if err := r.client.List(ctx, &users, client.InNamespace(p.client.Namespace), client.MatchingFields{clientIndex: p.client.Name}); err != nil {
-		return fmt.Errorf("listing the users: %w", err)
+	if err := r.client.List(ctx, &users, client.InNamespace(c.Namespace), client.MatchingFields{clientIndex: c.Name}); err != nil {
+		return nil, fmt.Errorf("listing the users: %w", err)
 	}
-	declared := slices.DeleteFunc(users.Items, func(u v1alpha1.SfsClientUser) bool {
-		return u.Status.UserKey == "" || u.Status.ClientKey != p.client.Status.ClientKey || u.IsSuspended() || !u.DeletionTimestamp.IsZero()
-	})
-	if len(declared) == 0 {
-		return nil
-	}
+	return slices.DeleteFunc(users.Items, func(u v1alpha1.SfsClientUser) bool {
+		return !r.share.has(&u) || u.Status.UserKey == "" || u.Status.ClientKey != c.Status.ClientKey || u.IsSuspended() || !u.DeletionTimestamp.IsZero()
+	}), nil
+}
+
+func (r *ClientReconciler) compareUsers(ctx context.Context, p *clientPass, declared []v1alpha1.SfsClientUser) error {
 	interval := p.driftInterval()
-	if wait := p.until(r.drift.usersDue(p.ref, p.now, interval)); wait > 0 {
+	if wait := p.until(r.drift.listDue(p.ref, p.now, interval)); wait > 0 {
 		p.wakeIn(wait)
 		return nil
 	}
@@ -224,7 +251,7 @@ func (r *ClientReconciler) checkUsers(ctx context.Context, p *clientPass) error 
 		return err
 	}
 	var atSFS []sendforsign.User
-	err = p.try(ctx, step{name: "drift", session: session, class: classDrift}, func() error {
+	err = p.try(ctx, step{name: driftStep, session: session, class: classDrift}, func() error {
 		return session.callWithKey(ctx, p.ref, func(ctx context.Context, api *sendforsign.API, key sendforsign.Auth) (err error) {
 			atSFS, err = api.ListUsers(ctx, key, p.client.Status.ClientKey)
 			return err
@@ -233,7 +260,7 @@ func (r *ClientReconciler) checkUsers(ctx context.Context, p *clientPass) error 
 	if err != nil {
 		return err
 	}
-	r.drift.usersChecked(p.ref, p.now.Add(interval))
+	r.drift.listed(p.ref, p.now.Add(interval))
 	p.wakeIn(interval)
 	for i := range declared {
 		u := &declared[i]

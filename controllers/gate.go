@@ -125,8 +125,8 @@ const (
 	longestPause = time.Hour
 	// placeLife is how late one may come back and still have a place.
 	placeLife = 10 * time.Second
-	// share: one of so many requests is for a create, if any waits, whatever else there is to do.
-	share = 9
+	// createShare: one of so many requests is for a create, if any waits, whatever else there is to do.
+	createShare = 9
 	// longestWait is after how long one asks again at the latest.
 	longestWait = 10 * time.Minute
 	// deafAfter so many requests without an answer, only one at a time is made, to see whether SFS is back.
@@ -180,9 +180,9 @@ func (g *gate) admit(who ref, step string, c class, deadline time.Time) error {
 func (g *gate) owe(to class) {
 	switch {
 	case to == classCreate:
-		g.owed = max(g.owed-(share-1), -2*share)
+		g.owed = max(g.owed-(createShare-1), -2*createShare)
 	case g.queues[classCreate].length > 0:
-		g.owed = min(g.owed+1, share*int(g.bucket.size))
+		g.owed = min(g.owed+1, createShare*int(g.bucket.size))
 	}
 }
 
@@ -194,13 +194,13 @@ func (g *gate) wait(v visit, at *place, now time.Time) time.Duration {
 	}
 	before := g.queues[at.class].before(at.position)
 	ahead := before + moreUrgent
-	switch due := g.owed >= share-1 && g.queues[classCreate].length > 0; {
+	switch due := g.owed >= createShare-1 && g.queues[classCreate].length > 0; {
 	case due && at.class == classCreate:
 		ahead, moreUrgent = before, 0
 	case due && at.class > classCreate && g.bucket.size > 1:
 		ahead++ // one request is left for the create that comes next; nobody waits until it does
 	case at.class == classCreate:
-		ahead = min(ahead, share*(1+before))
+		ahead = min(ahead, createShare*(1+before))
 	}
 	wait := min(g.bucket.until(float64(1+ahead), now), longestWait)
 	if now.Before(g.pausedUntil) {

@@ -331,7 +331,7 @@ func TestTheMoreUrgentClassGoesFirst(t *testing.T) {
 		}
 		most := 0
 		if c == classCreate { // they have a share
-			most = 2 * each / (share - 1)
+			most = 2 * each / (createShare - 1)
 		}
 		if early > most {
 			t.Errorf("%d of class %d began before all of class %d had, want %d at most", early, c, c+1, most)
@@ -362,7 +362,7 @@ func TestCreatesHaveAShareHoweverMuchIsToBeRenewed(t *testing.T) {
 		v.run(t, 150*time.Second, false)
 		wantRate(t, v.passed, 10, 20)
 		made := begun()
-		if renewed := len(v.passed) - made; made < len(v.passed)/share/2 || renewed < (share-1)*(made-2) {
+		if renewed := len(v.passed) - made; made < len(v.passed)/createShare/2 || renewed < (createShare-1)*(made-2) {
 			t.Errorf("with %d requests each, beside %d renewals %d creates have begun, want about a ninth", requests, renewed, made)
 		}
 		v.run(t, 30*time.Minute, false)

@@ -41,6 +41,9 @@ type PlatformReconciler struct {
 	changed chan event.GenericEvent
 	// counted is when the clients of a platform were last counted.
 	counted *memory[time.Time]
+	share   share
+	// followed is what was last known of a platform that another process serves.
+	followed *memory[followed]
 }
 
 const platformKind = "SfsPlatform"
@@ -60,6 +63,8 @@ func (r *PlatformReconciler) Reconcile(ctx context.Context, req ctrl.Request) (c
 			r.sessions.retain(req.Name)
 			r.attempts.gone(who)
 			r.counted.drop(who)
+			r.followed.drop(who)
+			r.drift.forget(who)
 			r.sessions.metrics.PlatformGone(req.Name)
 			return ctrl.Result{}, nil
 		}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -31,6 +32,8 @@ type Options struct {
 	// WatchNamespaces are those that CacheOptions was given: SfsClients and SfsClientUsers of others are left alone. None
 	// stands for all.
 	WatchNamespaces []string
+	// Selector is for the labels of the SfsPlatforms, SfsClients and SfsClientUsers that are served. Nil: all.
+	Selector labels.Selector
 	// Concurrency is how many SfsClients, and how many SfsClientUsers, are worked on at a time.
 	Concurrency int
 	// OmitTokenTimes leaves the times of a token to its Secret: a renewal then writes the Secret, and no status.
@@ -56,7 +59,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	recorder := mgr.GetEventRecorder(fieldManager)
 	r.platforms.recorder, r.clients.recorder, r.users.recorder = recorder, recorder, recorder
 	// Those of platforms as well: the verdict of one whose API is slow must not keep the next from its own.
-	for _, w := range []watcher{r.platforms, r.clients, r.users} {
+	for _, w := range []watcher{r.share.of(r.platforms), r.share.of(r.clients), r.share.of(r.users)} {
 		if err := control(mgr, w, controller.Options{MaxConcurrentReconciles: o.Concurrency}); err != nil {
 			return err
 		}
@@ -68,6 +71,7 @@ type reconcilers struct {
 	platforms *PlatformReconciler
 	clients   *ClientReconciler
 	users     *UserReconciler
+	share     share
 }
 
 // newReconcilers wires the parts. secrets serves Secrets without their values, live with them.
@@ -99,19 +103,21 @@ func newReconcilers(c client.Client, secrets, live client.Reader, o Options) rec
 	tried := newAttempts(o.Clock)
 	taken := &claims{by: map[string]ref{}}
 	found := newDrift(o.Metrics)
+	served := share{selector: o.Selector, reader: c}
 	return reconcilers{
 		platforms: &PlatformReconciler{
 			client: c, clock: o.Clock, sessions: sessions, attempts: tried, drift: found, changed: changed, counted: newMemory[time.Time](),
-			namespaces: o.WatchNamespaces,
+			namespaces: o.WatchNamespaces, share: served, followed: newMemory[followed](),
 		},
 		clients: &ClientReconciler{
 			client: c, live: live, clock: o.Clock, metrics: o.Metrics, sessions: sessions, secrets: writer, creator: maker, attempts: tried,
-			claims: taken, drift: found, tokens: keptTokens{newMemory[keptToken]()}, probes: newMemory[probing](),
+			claims: taken, drift: found, tokens: keptTokens{newMemory[keptToken]()}, probes: newMemory[probing](), share: served,
 			omitTimes: o.OmitTokenTimes,
 		},
 		users: &UserReconciler{
 			client: c, clock: o.Clock, sessions: sessions, secrets: writer, creator: maker, attempts: tried,
-			claims: taken, drift: found,
+			claims: taken, drift: found, share: served,
 		},
+		share: served,
 	}
 }

@@ -36,6 +36,7 @@ type UserReconciler struct {
 	attempts *attempts
 	claims   *claims
 	drift    *drift
+	share    share
 }
 
 const userKind = "SfsClientUser"
@@ -105,6 +106,9 @@ func (r *UserReconciler) identify(ctx context.Context, p *userPass) (err error) 
 	if p.owner, err = r.clientOf(ctx, p.user); err != nil {
 		return err
 	}
+	if !r.share.has(p.owner) { // else its own passes have its users compared
+		r.drift.bring(ctx, ref{kind: clientKind, namespace: p.owner.Namespace, name: p.owner.Name}, p.owner)
+	}
 	if p.platform, err = platformFor(ctx, r.client, p.user.Namespace, p.owner.Spec.PlatformRef.Name); err != nil {
 		return err
 	}
@@ -172,6 +176,14 @@ func (r *UserReconciler) forget(who ref) {
 	r.creator.unsaved.drop(who)
 	r.attempts.gone(who)
 	r.drift.forget(who)
+}
+
+func (*UserReconciler) looksOn() bool { return false }
+
+// lookOn forgets an SfsClientUser that another process serves.
+func (r *UserReconciler) lookOn(_ context.Context, o client.Object) (ctrl.Result, error) {
+	r.forget(ref{kind: userKind, namespace: o.GetNamespace(), name: o.GetName()})
+	return ctrl.Result{}, nil
 }
 
 func (r *UserReconciler) signals() <-chan event.GenericEvent { return r.drift.users }

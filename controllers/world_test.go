@@ -235,20 +235,18 @@ func (w *world) pass(who ref) {
 	}
 }
 
-func (w *world) reconcilerOf(who ref) reconcile.Reconciler {
-	switch who.kind {
-	case clientKind:
-		return w.parts.clients
-	case userKind:
-		return w.parts.users
-	}
-	return w.parts.platforms
+func (w *world) reconcilerOf(who ref) reconcile.Reconciler { return w.controllers()[who.kind] }
+
+// controllers are those of the operator, by kind, as a manager has them.
+func (w *world) controllers() map[string]watcher {
+	of := w.parts.share.of
+	return map[string]watcher{platformKind: of(w.parts.platforms), clientKind: of(w.parts.clients), userKind: of(w.parts.users)}
 }
 
 // watch brings the cache up to date, and makes due what the tables of the controllers say.
 func (w *world) watch() {
 	w.t.Helper()
-	for kind, controller := range map[string]watcher{platformKind: w.parts.platforms, clientKind: w.parts.clients, userKind: w.parts.users} {
+	for kind, controller := range w.controllers() {
 		for signals := controller.signals(); len(signals) > 0; {
 			about := (<-signals).Object
 			w.due[ref{kind: kind, namespace: about.GetNamespace(), name: about.GetName()}] = w.clock.Now()
@@ -260,7 +258,7 @@ func (w *world) watch() {
 
 // wake makes due what looks at a delivery.
 func (w *world) wake(d delivery) {
-	for _, controller := range []watcher{w.parts.platforms, w.parts.clients, w.parts.users} {
+	for _, controller := range w.controllers() {
 		for _, r := range woken(context.Background(), controller, d) {
 			w.due[r] = w.clock.Now()
 		}

@@ -80,10 +80,10 @@ func (c *cluster) uncounted(clients int) func(context.Context) string {
 }
 
 // start starts an operator that ends with the test at the latest.
-func (c *cluster) start() *localcluster.Operator {
+func (c *cluster) start(args ...string) *localcluster.Operator {
 	c.t.Helper()
 	// Nobody replaces it, so it must not lose the lease where the machine is busy.
-	o, err := c.startOperator("--leader-election-lease-duration=10s")
+	o, err := c.startOperator(append([]string{"--leader-election-lease-duration=10s"}, args...)...)
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -5,6 +5,8 @@
 package options
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"flag"
 	"fmt"
@@ -16,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
@@ -33,10 +36,14 @@ type Options struct {
 	// vanished without a word.
 	LeaderElect   bool
 	LeaseDuration time.Duration
+	// LeaderElectionID is the name of the lease.
+	LeaderElectionID string
 	// PlatformNamespace is where the credentials Secrets and the lease are.
 	PlatformNamespace string
 	// WatchNamespaces is where SfsClients and SfsClientUsers are looked for. None: in all namespaces.
 	WatchNamespaces []string
+	// WatchLabelSelector is for the labels of the resources that are served. Nil: all.
+	WatchLabelSelector labels.Selector
 	// Concurrency is how many resources of a kind are worked on at a time.
 	Concurrency int
 	// RecordTokenTimes has the status of each SfsClient tell the times of its token.
@@ -61,10 +68,18 @@ func Parse(args []string, env func(string) string, out io.Writer) (Options, erro
 	flags.StringVar(&o.ProbeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
 	flags.BoolVar(&o.LeaderElect, "leader-elect", true, "let only one of several operators work at a time")
 	flags.DurationVar(&o.LeaseDuration, "leader-election-lease-duration", 15*time.Second, "how long other operators wait for a leader that has vanished (at least 3s)")
+	flags.StringVar(&o.LeaderElectionID, "leader-election-id", "", "name of the lease (default "+defaultLease+", with --watch-label-selector followed by a digest of it)")
 	flags.StringVar(&o.PlatformNamespace, "platform-namespace", env("POD_NAMESPACE"), "namespace of the credentials Secrets and of the lease (default $POD_NAMESPACE)")
 	flags.Func("watch-namespaces", "the only namespaces that are served, with commas between them; empty: all", func(list string) error {
 		o.WatchNamespaces = separate(list)
 		return nil
+	})
+	flags.Func("watch-label-selector", "labels of the only resources that are served, such as sendforsign.com/shard=b; empty: all", func(text string) error {
+		selector, err := labels.Parse(text)
+		if err == nil && !selector.Empty() {
+			o.WatchLabelSelector = selector
+		}
+		return err
 	})
 	flags.IntVar(&o.Concurrency, "max-concurrent-reconciles", 64, "how many resources of a kind are worked on at a time (1 to 1024)")
 	flags.BoolVar(&o.RecordTokenTimes, "record-token-times", true, "have the status of each SfsClient tell the times of its token; false: only its Secret does, and a renewal is one write")
@@ -81,7 +96,25 @@ func Parse(args []string, env func(string) string, out io.Writer) (Options, erro
 	if o.ShowVersion {
 		return o, nil
 	}
+	if o.LeaderElectionID == "" {
+		o.LeaderElectionID = leaseOf(o.WatchLabelSelector)
+	}
 	return o, o.validate()
+}
+
+// defaultLease is the name of the lease of who serves all resources. Another name would let an old and a new operator work
+// side by side during an upgrade.
+const defaultLease = "sfs-operator.sendforsign.com"
+
+// leaseOf names the lease after what is served, so that each part of the resources has a leader of its own. The text of a
+// selector is the same in whatever order it was written.
+func leaseOf(selector labels.Selector) string {
+	if selector == nil {
+		return defaultLease
+	}
+	const enough = 4 // bytes to tell the parts of one cluster apart
+	digest := sha256.Sum256([]byte(selector.String()))
+	return defaultLease + "-" + hex.EncodeToString(digest[:enough])
 }
 
 func (o Options) validate() error {
@@ -95,6 +128,9 @@ func (o Options) validate() error {
 		if problems := validation.IsDNS1123Label(name); len(problems) > 0 {
 			wrong = append(wrong, fmt.Errorf("--watch-namespaces: %q is not a namespace: %s", name, strings.Join(problems, "; ")))
 		}
+	}
+	if problems := validation.IsDNS1123Subdomain(o.LeaderElectionID); len(problems) > 0 {
+		wrong = append(wrong, fmt.Errorf("--leader-election-id %q can not be the name of a lease: %s", o.LeaderElectionID, strings.Join(problems, "; ")))
 	}
 	if err := checkAddress(o.MetricsAddress); err != nil && o.MetricsAddress != "0" {
 		wrong = append(wrong, fmt.Errorf("--metrics-bind-address: %w", err))

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/labels"
+
 	"github.com/sendforsign/sfs-operator/internal/options"
 )
 
@@ -29,10 +31,18 @@ func podNamespace(name string) func(string) string {
 	}
 }
 
+func selector(text string) labels.Selector {
+	s, err := labels.Parse(text)
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
+
 func defaults() options.Options {
 	return options.Options{
 		MetricsAddress: ":8443", MetricsSecure: true, MetricsPerResource: true, ProbeAddress: ":8081",
-		LeaderElect: true, LeaseDuration: 15 * time.Second, PlatformNamespace: "sfs-system",
+		LeaderElect: true, LeaseDuration: 15 * time.Second, LeaderElectionID: "sfs-operator.sendforsign.com", PlatformNamespace: "sfs-system",
 		Concurrency: 64, RecordTokenTimes: true, ShutdownTimeout: 30 * time.Second, LogFormat: "json", LogLevel: slog.LevelInfo,
 	}
 }
@@ -51,13 +61,15 @@ func TestParse(t *testing.T) {
 			reason: "each flag has its field",
 			args: []string{
 				"--metrics-bind-address=127.0.0.1:9090", "--metrics-secure=false", "--metrics-per-resource=false", "--health-probe-bind-address", "[::1]:9091",
-				"--leader-elect=false", "--leader-election-lease-duration=1m", "--platform-namespace=elsewhere", "--watch-namespaces=team-a,team-b",
+				"--leader-elect=false", "--leader-election-lease-duration=1m", "--leader-election-id=of-shard-b", "--platform-namespace=elsewhere",
+				"--watch-namespaces=team-a,team-b", "--watch-label-selector=sendforsign.com/shard=b",
 				"--max-concurrent-reconciles=3", "--record-token-times=false", "--graceful-shutdown-timeout=5s", "--log-format=text", "--log-level=debug",
 			},
 			want: func(o *options.Options) {
 				*o = options.Options{
-					MetricsAddress: "127.0.0.1:9090", ProbeAddress: "[::1]:9091", LeaseDuration: time.Minute,
-					PlatformNamespace: "elsewhere", WatchNamespaces: []string{"team-a", "team-b"}, Concurrency: 3, ShutdownTimeout: 5 * time.Second, LogFormat: "text", LogLevel: slog.LevelDebug,
+					MetricsAddress: "127.0.0.1:9090", ProbeAddress: "[::1]:9091", LeaseDuration: time.Minute, LeaderElectionID: "of-shard-b",
+					PlatformNamespace: "elsewhere", WatchNamespaces: []string{"team-a", "team-b"}, WatchLabelSelector: selector("sendforsign.com/shard=b"),
+					Concurrency: 3, ShutdownTimeout: 5 * time.Second, LogFormat: "text", LogLevel: slog.LevelDebug,
 				}
 			},
 		},
@@ -88,6 +100,28 @@ func TestParse(t *testing.T) {
 		"no namespaces to watch": {
 			reason: "a variable that is empty is as good as no flag", args: []string{"--watch-namespaces="},
 			want: func(*options.Options) {},
+		},
+		"a selector": {
+			reason: "the part has a lease of its own, whose name must stay the same for ever", args: []string{"--watch-label-selector=!sendforsign.com/shard"},
+			want: func(o *options.Options) {
+				o.WatchLabelSelector, o.LeaderElectionID = selector("!sendforsign.com/shard"), "sfs-operator.sendforsign.com-765f0f79"
+			},
+		},
+		"a selector in another order": {
+			reason: "it is the same part, and one lease", args: []string{"--watch-label-selector=c in (y,x), a=b"},
+			want: func(o *options.Options) {
+				o.WatchLabelSelector, o.LeaderElectionID = selector("a=b,c in (x,y)"), "sfs-operator.sendforsign.com-7b4af540"
+			},
+		},
+		"no selector": {
+			reason: "a variable that is empty is as good as no flag", args: []string{"--watch-label-selector="},
+			want: func(*options.Options) {},
+		},
+		"a lease of another name": {
+			reason: "for parts that only differ in their namespaces", args: []string{"--watch-namespaces=team-a", "--leader-election-id=sfs-operator.sendforsign.com-team-a"},
+			want: func(o *options.Options) {
+				o.WatchNamespaces, o.LeaderElectionID = []string{"team-a"}, "sfs-operator.sendforsign.com-team-a"
+			},
 		},
 		"the level in capitals": {
 			reason: "slog prints it so", args: []string{"--log-level=WARN"},
@@ -144,6 +178,18 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		"a namespace to watch after a space": {
 			reason: "as Go has it, a list is one word", args: []string{"--watch-namespaces=team-a, team-b"}, namespace: "sfs-system",
 			want: []string{"--watch-namespaces", `" team-b"`},
+		},
+		"a selector that is none": {
+			reason: "it would match something else, or nothing", args: []string{"--watch-label-selector=shard in b"}, namespace: "sfs-system",
+			want: []string{"-watch-label-selector", `"shard in b"`},
+		},
+		"a selector of a label that can not be": {
+			reason: "nothing would ever match", args: []string{"--watch-label-selector=shard=two words"}, namespace: "sfs-system",
+			want: []string{"-watch-label-selector", "two words"},
+		},
+		"a lease that can not be": {
+			reason: "nobody would ever lead", args: []string{"--leader-election-id=Shard_B"}, namespace: "sfs-system",
+			want: []string{"--leader-election-id", `"Shard_B"`, "lower case"},
 		},
 		"metrics without a port": {
 			reason: "they could not be served", args: []string{"--metrics-bind-address=localhost"}, namespace: "sfs-system",
@@ -261,7 +307,7 @@ func TestHelp(t *testing.T) {
 		}
 		for _, name := range []string{
 			"metrics-bind-address", "metrics-secure", "health-probe-bind-address", "leader-elect", "leader-election-lease-duration",
-			"platform-namespace", "max-concurrent-reconciles", "record-token-times", "graceful-shutdown-timeout", "log-format", "log-level", "version",
+			"leader-election-id", "platform-namespace", "watch-namespaces", "watch-label-selector", "max-concurrent-reconciles", "record-token-times", "graceful-shutdown-timeout", "log-format", "log-level", "version",
 		} {
 			if !strings.Contains(said.String(), "\n  -"+name) {
 				t.Errorf("%s does not speak of --%s: %s", arg, name, &said)

@@ -252,6 +252,7 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		"watchNamespaces: team-a":                  "/watchNamespaces",
 		"watchNamespaces: ['team-a,team-b']":       "/watchNamespaces/0",
 		"watchNamespaces: ['']":                    "/watchNamespaces/0",
+		"watchLabelSelector: {shard: b}":           "/watchLabelSelector",
 		"extraEnv: {A: b}":                         "/extraEnv",
 		"extraEnv: [{value: b}]":                   "name",
 		"extraArgs: [run]":                         "/extraArgs/0",

@@ -64,6 +64,7 @@ var effects = []effect{
 	{value: "watchNamespaces", to: "[team-a]", object: "Role default/sfs-operator-platform-events"},
 	{value: "watchNamespaces", to: "[default]", object: "Role default/sfs-operator-tenants"},
 	{value: "watchNamespaces", to: "[team-a]", object: "Role sfs-system/sfs-operator", words: `{"apiGroups":[""],"resources":["secrets"],"verbs":["get","list","watch"]}`},
+	{value: "watchLabelSelector", to: "'!sendforsign.com/shard'", object: deployment, words: `"--watch-label-selector=!sendforsign.com/shard"`},
 	{value: "crds.enabled", to: "false", object: "CustomResourceDefinition sfsclients.sendforsign.com", gone: true},
 	{value: "crds.keep", to: "true", given: "crds: {keep: false}", object: "CustomResourceDefinition sfsclients.sendforsign.com", words: `"helm.sh/resource-policy":"keep"`},
 	{value: "aggregatedRoles.enabled", to: "false", object: "ClusterRole sfs-operator-view", gone: true},

@@ -91,7 +91,7 @@ var stories = map[string]story{
 	"nobody gets the lease": {
 		replicas: 2, events: []event{{0, func(w *world) { w.noLease = true }}}, lasts: 50 * minute,
 		wants: []want{
-			{"SendforsignNoLeader", "", 3 * minute, 4 * minute},
+			{"SendforsignNoLeader", "sfs-operator.sendforsign.com", 3 * minute, 4 * minute},
 			{"SendforsignTokenExpiresSoon", "team-a/*", 6 * minute, 28 * minute},
 			{"SendforsignTokenExpired", "team-a/*", 10 * minute, 32 * minute},
 			{"SendforsignNotReady", "SfsClient team-a/*", 20 * minute, 45 * minute},

@@ -1,0 +1,133 @@
+// Copyright The sfs-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sendforsign/sfs-operator/hack/localcluster"
+)
+
+// stage is what all contenders share: a control plane, a simulator, and who creates tenants and looks at them.
+type stage struct {
+	settings
+
+	workspace *localcluster.Workspace
+	plane     *localcluster.ControlPlane
+	sim       *simulator
+	driver    client.Client         // creates tenants
+	clientset *kubernetes.Clientset // watches Secrets, in the form in which they are least work
+	operator  string                // kubeconfig of the operator, with the rights that ship
+	others    string                // kubeconfig of all others, with all rights, but with no privilege in queues
+	peer      string                // the program of External Secrets
+}
+
+// othersNamespace holds the service account of the contenders that are not the operator.
+const othersNamespace = "bench"
+
+// startStage also returns a stage that could not be started whole, to be stopped.
+func startStage(ctx context.Context, s settings) (st *stage, err error) {
+	st = &stage{settings: s}
+	if st.workspace, err = localcluster.NewWorkspace("sfs-bench-"); err != nil {
+		return nil, err
+	}
+	say("Starting etcd, kube-apiserver and the simulator")
+	if st.plane, err = localcluster.StartControlPlane(ctx, st.workspace, s.assets); err != nil {
+		st.plane = nil // it has been stopped
+		return st, err
+	}
+	if st.sim, err = startSimulator(ctx, st.workspace, s); err != nil {
+		return st, err
+	}
+	if err := st.plane.Install(ctx, "."); err != nil {
+		return st, err
+	}
+	config := rest.CopyConfig(st.plane.Config)
+	config.QPS = -1 // tenants are created as fast as they are taken
+	if st.driver, err = client.New(config, client.Options{Scheme: st.plane.Client.Scheme()}); err != nil {
+		return st, fmt.Errorf("making a client of Kubernetes: %w", err)
+	}
+	config.ContentType = "application/vnd.kubernetes.protobuf"
+	if st.clientset, err = kubernetes.NewForConfig(config); err != nil {
+		return st, fmt.Errorf("making a client of Kubernetes: %w", err)
+	}
+	if st.operator, err = st.plane.OperatorKubeconfig(ctx); err != nil {
+		return st, err
+	}
+	return st, st.admitOthers(ctx)
+}
+
+// admitOthers makes a service account for those who bring no rights of their own.
+func (st *stage) admitOthers(ctx context.Context) (err error) {
+	const name = "contender"
+	for _, o := range []client.Object{
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: othersNamespace}},
+		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: othersNamespace, Name: name}},
+		&rbacv1.ClusterRoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Name: "bench-contender"},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-admin"},
+			Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: othersNamespace, Name: name}},
+		},
+	} {
+		if err := st.driver.Create(ctx, o); err != nil {
+			return fmt.Errorf("creating %s: %w", o.GetName(), err)
+		}
+	}
+	st.others, err = st.plane.ServiceAccountKubeconfig(ctx, name, othersNamespace, name)
+	return err
+}
+
+func (st *stage) stop(keepLogs bool) error {
+	var errs []error
+	if st.sim != nil && st.sim.Process != nil {
+		errs = append(errs, st.sim.Stop())
+	}
+	if st.plane != nil {
+		errs = append(errs, st.plane.Stop())
+	}
+	return errors.Join(append(errs, st.workspace.Close(keepLogs))...)
+}
+
+// drop takes all objects whose keys begin with the prefix out of etcd at once. To delete them one by one takes longer than
+// what is measured, and needs whoever holds them by a finalizer.
+func (st *stage) drop(ctx context.Context, prefix string) error {
+	begin := []byte("/registry/" + prefix + "/")
+	end := bytes.Clone(begin)
+	end[len(end)-1]++
+	body, err := json.Marshal(map[string]string{
+		"key": base64.StdEncoding.EncodeToString(begin), "range_end": base64.StdEncoding.EncodeToString(end),
+	})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, st.plane.EtcdURL+"/v3/kv/deleterange", bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	response, err := loopback.Do(request)
+	if err != nil {
+		return fmt.Errorf("dropping %s: %w", prefix, err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("dropping %s: %s", prefix, response.Status)
+	}
+	return nil
+}

@@ -279,7 +279,8 @@ func (p *part) demand() float64 { return float64(p.n) / p.interval.Seconds() }
 // that it was all that could be done.
 const (
 	leastDone = 0.4
-	mostDone  = 0.85
+	mostDone  = 0.75
+	saturated = 0.9
 )
 
 // renewals counts how many tokens are replaced where more are due than can be.
@@ -287,28 +288,48 @@ func (t *turn) renewals(ctx context.Context, p *part) error {
 	if err := p.fill(ctx, 0); err != nil {
 		return err
 	}
-	for tries := 0; ; tries++ {
+	for range 3 {
+		if err := t.press(ctx, p); err != nil {
+			return err
+		}
+		var err error
+		if t.Renewals, err = p.count(ctx, max(p.window, 4*p.interval)); err != nil || t.Renewals.Saturated {
+			return err
+		}
+		// A trial is short.
+		if err := p.hurry(ctx, 1.8*p.demand()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// press has more due than can be done, and not much more.
+func (t *turn) press(ctx context.Context, p *part) error {
+	for range 6 {
 		say("%s: renewals, %.0f per second are due", t.Contender, p.demand())
 		rate, err := p.trial(ctx)
 		if err != nil {
 			return err
 		}
-		done := rate / p.demand()
-		if done >= leastDone && done <= mostDone || tries == 6 {
-			break
-		}
 		next := p.demand() * 1.8
-		if done < leastDone {
+		switch done := rate / p.demand(); {
+		case done < leastDone:
 			next = rate * 1.7
+		case done <= mostDone:
+			return nil
 		}
-		p.interval = interval(p.n, next)
-		if err := p.pace(ctx, p); err != nil {
+		if err := p.hurry(ctx, next); err != nil {
 			return err
 		}
 	}
-	var err error
-	t.Renewals, err = p.count(ctx, max(p.window, 4*p.interval))
-	return err
+	return nil
+}
+
+// hurry has another number of tokens due per second.
+func (p *part) hurry(ctx context.Context, perSecond float64) error {
+	p.interval = interval(p.n, perSecond)
+	return p.pace(ctx, p)
 }
 
 // fill creates all tenants, and waits until they are there.
@@ -346,7 +367,7 @@ func (p *part) count(ctx context.Context, window time.Duration) (*renewalFigures
 	if err != nil {
 		return nil, err
 	}
-	f.Saturated = f.rate() <= mostDone*f.Demand
+	f.Saturated = f.rate() <= saturated*f.Demand
 	f.Memory, err = memoryOf(p.process.PID())
 	return f, err
 }

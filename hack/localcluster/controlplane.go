@@ -85,7 +85,7 @@ func (p *ControlPlane) startEtcd(ctx context.Context) (err error) {
 			"--data-dir=" + p.workspace.Path("etcd"), "--listen-client-urls=" + p.EtcdURL, "--advertise-client-urls=" + p.EtcdURL,
 			"--listen-peer-urls=http://127.0.0.1:0",
 			"--quota-backend-bytes=8589934592", // benchmarks fill it, and 2 GiB are soon full
-			"--unsafe-no-fsync", // what is here need not outlive the machine
+			"--unsafe-no-fsync",                // what is here need not outlive the machine
 		},
 	})
 	if err != nil {

@@ -98,7 +98,10 @@ func readSettings(args []string) (settings, error) {
 		return s, err
 	}
 	s.contenders, s.phases = strings.Split(*contenders, ","), strings.Split(*phases, ",")
-	return s, s.check()
+	if err := s.check(); err != nil {
+		return s, err
+	}
+	return s, nil
 }
 
 func (s *settings) check() error {

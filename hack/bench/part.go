@@ -60,18 +60,24 @@ func (st *stage) part(ctx context.Context, c contender, namespace string, n int,
 		return err
 	}
 	defer p.observer.stop()
+	defer func() {
+		if p.process != nil {
+			err = errors.Join(err, p.process.Stop())
+		}
+	}()
 	if err := p.begin(ctx); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, p.process.Stop()) }()
 	return do(ctx, p)
 }
 
 // begin starts the process, also once more.
-func (p *part) begin(ctx context.Context) (err error) {
-	if p.process, p.metrics, err = p.start(ctx, p); err != nil {
+func (p *part) begin(ctx context.Context) error {
+	process, metrics, err := p.start(ctx, p)
+	if err != nil {
 		return err
 	}
+	p.process, p.metrics = process, metrics
 	if p.metrics == "" {
 		return nil
 	}

@@ -61,7 +61,7 @@ func (b *probe) open(ctx context.Context, p *part) error {
 	}); err != nil {
 		return err
 	}
-	text, err := json.Marshal(p.account)
+	text, err := json.Marshal(map[string]string{"apiKey": p.account.APIKey, "secret": p.account.Secret})
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/sendforsign/sfs-operator/hack/localcluster"
@@ -80,7 +79,8 @@ func startSimulator(ctx context.Context, w *localcluster.Workspace, s settings) 
 }
 
 func (s *simulator) addAccount(ctx context.Context, life time.Duration) (made account, err error) {
-	return made, s.ask(ctx, http.MethodPost, "/accounts", account{TokenSeconds: int(life.Seconds())}, &made)
+	err = s.ask(ctx, http.MethodPost, "/accounts", account{TokenSeconds: int(life.Seconds())}, &made)
+	return made, err
 }
 
 // setLife gives all tokens from now on another life.
@@ -89,7 +89,8 @@ func (s *simulator) setLife(ctx context.Context, a account, life time.Duration) 
 }
 
 func (s *simulator) counts(ctx context.Context) (c calls, err error) {
-	return c, s.ask(ctx, http.MethodGet, "/counts", nil, &c)
+	err = s.ask(ctx, http.MethodGet, "/counts", nil, &c)
+	return c, err
 }
 
 func (s *simulator) reset(ctx context.Context) error {
@@ -128,17 +129,6 @@ func (s *simulator) login(ctx context.Context, a account) (sendforsign.Secret, e
 		APIKey: sendforsign.Secret(a.APIKey), Secret: sendforsign.Secret(a.Secret),
 	})
 	return made.AccessToken, err
-}
-
-// minted is how many client tokens were asked for.
-func (c calls) minted() int {
-	n := 0
-	for call, times := range c.Calls {
-		if strings.HasPrefix(call, "token create ") {
-			n += times
-		}
-	}
-	return n
 }
 
 func (c calls) total() int {

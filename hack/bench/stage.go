@@ -69,7 +69,8 @@ func startStage(ctx context.Context, s settings) (st *stage, err error) {
 	if st.operator, err = st.plane.OperatorKubeconfig(ctx); err != nil {
 		return st, err
 	}
-	return st, st.admitOthers(ctx)
+	err = st.admitOthers(ctx)
+	return st, err
 }
 
 // admitOthers makes a service account for those who bring no rights of their own.
@@ -117,11 +118,11 @@ func (st *stage) drop(ctx context.Context, prefix string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, st.plane.EtcdURL+"/v3/kv/deleterange", bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, st.plane.EtcdURL+"/v3/kv/deleterange", bytes.NewReader(body)) //nolint:gosec // it was started here
 	if err != nil {
 		return err
 	}
-	response, err := loopback.Do(request)
+	response, err := loopback.Do(request) //nolint:gosec // as above
 	if err != nil {
 		return fmt.Errorf("dropping %s: %w", prefix, err)
 	}

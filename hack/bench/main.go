@@ -153,10 +153,10 @@ func run(ctx context.Context, args []string) (err error) {
 	for i, name := range order(taking, s) {
 		if err := st.turn(ctx, i, name, figures); err != nil {
 			if ctx.Err() != nil {
-				return errors.New("interrupted")
+				err = errors.New("interrupted")
 			}
-			// What has been measured so far is not lost, but it is no success.
-			figures.note("%s failed: %v", name, err)
+			// What has been measured so far is shown, but it is no success.
+			figures.note("%s: %v", name, err)
 			return errors.Join(err, figures.write(os.Stdout, s.out))
 		}
 	}

@@ -264,7 +264,8 @@ func (t *turn) firstInterval(before *turn) time.Duration {
 	case before != nil && before.Renewals != nil:
 		perSecond = before.Renewals.Demand
 	case t.Sync != nil:
-		perSecond = 2 * float64(t.Tenants) / t.Sync.Seconds
+		// Rather too many: the trials are the shorter the more are due.
+		perSecond = 3 * float64(t.Tenants) / t.Sync.Seconds
 	}
 	return interval(t.Tenants, perSecond)
 }

@@ -122,17 +122,21 @@ func (*operator) keys(p *part) []string {
 }
 
 func (o *operator) unready(ctx context.Context, p *part) (int, error) {
-	var tenants v1alpha1.SfsClientList
-	if err := o.driver.List(ctx, &tenants, client.InNamespace(p.namespace)); err != nil {
-		return 0, fmt.Errorf("listing the SfsClients: %w", err)
-	}
-	n := 0
-	for i := range tenants.Items {
-		if !meta.IsStatusConditionTrue(tenants.Items[i].Status.Conditions, v1alpha1.ReadyCondition) {
-			n++
+	n, next := 0, ""
+	for {
+		var tenants v1alpha1.SfsClientList
+		if err := o.driver.List(ctx, &tenants, client.InNamespace(p.namespace), client.Limit(1000), client.Continue(next)); err != nil {
+			return 0, fmt.Errorf("listing the SfsClients: %w", err)
+		}
+		for i := range tenants.Items {
+			if !meta.IsStatusConditionTrue(tenants.Items[i].Status.Conditions, v1alpha1.ReadyCondition) {
+				n++
+			}
+		}
+		if next = tenants.Continue; next == "" {
+			return n, nil
 		}
 	}
-	return n, nil
 }
 
 func (*operator) controller() string { return "sfsclient" }

@@ -129,8 +129,8 @@ func (p *part) create(ctx context.Context, spread time.Duration) error {
 	})
 }
 
-// awaitAll waits until all tenants have a token and are ready, and returns when that was.
-func (p *part) awaitAll(ctx context.Context) (time.Time, error) {
+// awaitTokens waits until all tenants have a token.
+func (p *part) awaitTokens(ctx context.Context) error {
 	// Ten per second is what the slowest does.
 	limit := 2*time.Minute + time.Duration(p.n)*200*time.Millisecond
 	err := p.process.Await(ctx, limit, fmt.Sprintf("%d tokens of %s", p.n, p.process.Name), func(context.Context) bool {
@@ -139,7 +139,15 @@ func (p *part) awaitAll(ctx context.Context) (time.Time, error) {
 	})
 	if err != nil {
 		n, _ := p.observer.tokens()
-		return time.Time{}, fmt.Errorf("%w (there are %d; its log is %s)", err, n, p.process.Log)
+		return fmt.Errorf("%w (there are %d; its log is %s)", err, n, p.process.Log)
+	}
+	return nil
+}
+
+// awaitAll waits until all tenants have a token and are ready, and returns when that was.
+func (p *part) awaitAll(ctx context.Context) (time.Time, error) {
+	if err := p.awaitTokens(ctx); err != nil {
+		return time.Time{}, err
 	}
 	_, done := p.observer.tokens()
 	for looked := false; ; looked = true {

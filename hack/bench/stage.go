@@ -6,12 +6,10 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -104,31 +102,57 @@ func (st *stage) stop(keepLogs bool) error {
 	return errors.Join(append(errs, st.workspace.Close(keepLogs))...)
 }
 
-// drop takes all objects whose keys begin with the prefix out of etcd at once. To delete them one by one takes longer than
-// what is measured, and needs whoever holds them by a finalizer.
+// drop takes all objects whose keys begin with the prefix out of etcd. To delete them one by one takes longer than what is
+// measured, and needs whoever holds them by a finalizer.
 func (st *stage) drop(ctx context.Context, prefix string) error {
-	begin := []byte("/registry/" + prefix + "/")
-	end := bytes.Clone(begin)
-	end[len(end)-1]++
-	body, err := json.Marshal(map[string]string{
-		"key": base64.StdEncoding.EncodeToString(begin), "range_end": base64.StdEncoding.EncodeToString(end),
-	})
+	type keys struct {
+		Key      []byte `json:"key"`
+		RangeEnd []byte `json:"range_end"`
+		Limit    int    `json:"limit,string,omitempty"`
+		KeysOnly bool   `json:"keys_only,omitempty"`
+	}
+	all := keys{Key: []byte("/registry/" + prefix + "/"), Limit: 1000, KeysOnly: true}
+	all.RangeEnd = bytes.Clone(all.Key)
+	all.RangeEnd[len(all.RangeEnd)-1]++
+	for {
+		var found struct {
+			KVs []struct {
+				Key []byte `json:"key"`
+			} `json:"kvs"`
+		}
+		if err := st.askEtcd(ctx, "range", all, &found); err != nil {
+			return fmt.Errorf("dropping %s: %w", prefix, err)
+		}
+		if len(found.KVs) == 0 {
+			return nil
+		}
+		// Not all at once: kube-apiserver is told of those that go together in one message.
+		some := keys{Key: all.Key, RangeEnd: append(found.KVs[len(found.KVs)-1].Key, 0)}
+		if err := st.askEtcd(ctx, "deleterange", some, nil); err != nil {
+			return fmt.Errorf("dropping %s: %w", prefix, err)
+		}
+	}
+}
+
+func (st *stage) askEtcd(ctx context.Context, what string, question, into any) error {
+	body, err := json.Marshal(question)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, st.plane.EtcdURL+"/v3/kv/deleterange", bytes.NewReader(body)) //nolint:gosec // it was started here
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, st.plane.EtcdURL+"/v3/kv/"+what, bytes.NewReader(body)) //nolint:gosec // it was started here
 	if err != nil {
 		return err
 	}
 	response, err := loopback.Do(request) //nolint:gosec // as above
 	if err != nil {
-		return fmt.Errorf("dropping %s: %w", prefix, err)
+		return err
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("dropping %s: %s", prefix, response.Status)
+		return fmt.Errorf("etcd says %s", response.Status)
 	}
-	return nil
+	if into == nil {
+		return nil
+	}
+	return json.NewDecoder(response.Body).Decode(into)
 }

@@ -100,7 +100,7 @@ func (st *stage) turn(ctx context.Context, i int, name string, all *figures) err
 		}
 	}
 	if wants(phaseRenewals) {
-		if err := within("renewals", t.firstInterval(again), t.renewals); err != nil {
+		if err := within("renewals", interval(t.Tenants, t.syncRate()), func(ctx context.Context, p *part) error { return t.renewals(ctx, p, again) }); err != nil {
 			return err
 		}
 	}
@@ -257,17 +257,12 @@ func (t *turn) restart(ctx context.Context, p *part) (err error) {
 	return err
 }
 
-// firstInterval is a guess, which is mended when it is measured.
-func (t *turn) firstInterval(before *turn) time.Duration {
-	perSecond := 300.0
-	switch {
-	case before != nil && before.Renewals != nil:
-		perSecond = before.Renewals.Demand
-	case t.Sync != nil:
-		// Rather too many: the trials are the shorter the more are due.
-		perSecond = 3 * float64(t.Tenants) / t.Sync.Seconds
+// syncRate is how many tenants were synced per second: as many renewals do not keep others from being synced.
+func (t *turn) syncRate() float64 {
+	if t.Sync == nil {
+		return 100
 	}
-	return interval(t.Tenants, perSecond)
+	return float64(t.Tenants) / t.Sync.Seconds
 }
 
 func interval(tenants int, perSecond float64) time.Duration {
@@ -285,8 +280,20 @@ const (
 )
 
 // renewals counts how many tokens are replaced where more are due than can be.
-func (t *turn) renewals(ctx context.Context, p *part) error {
+func (t *turn) renewals(ctx context.Context, p *part, again *turn) error {
 	if err := p.fill(ctx, 0); err != nil {
+		return err
+	}
+	slow := p.interval
+	// Rather too many at first: the trials are the shorter the more are due.
+	due := 3 * t.syncRate()
+	if again != nil && again.Renewals != nil {
+		due = again.Renewals.Demand
+	}
+	if err := p.hurry(ctx, due); err != nil {
+		return err
+	}
+	if err := sleep(ctx, slow); err != nil {
 		return err
 	}
 	for range 3 {
@@ -333,13 +340,12 @@ func (p *part) hurry(ctx context.Context, perSecond float64) error {
 	return p.pace(ctx, p)
 }
 
-// fill creates all tenants, and waits until they are there.
+// fill creates all tenants, and waits until they have a token.
 func (p *part) fill(ctx context.Context, spread time.Duration) error {
 	if err := p.create(ctx, spread); err != nil {
 		return err
 	}
-	_, err := p.awaitAll(ctx)
-	return err
+	return p.awaitTokens(ctx)
 }
 
 // trial is how many tokens are replaced per second, from when those of another interval are.

@@ -4,7 +4,6 @@
 package controllers
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -13,7 +12,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 	"github.com/sendforsign/sfs-operator/internal/token"
@@ -75,43 +73,4 @@ func BenchmarkContentHash(b *testing.B) {
 			b.Fatal("the hash depends on the order")
 		}
 	}
-}
-
-// BenchmarkGateAdmit asks a gate at which ten thousand wait: one of them comes back too early, or another one comes whose
-// turn it is at once, since all that it wants is more urgent.
-func BenchmarkGateAdmit(b *testing.B) {
-	const waiting = 10_000
-	crowded := func() (*gate, *clocktesting.FakePassiveClock) {
-		clk := clocktesting.NewFakePassiveClock(gateStart)
-		g := newGate(clk, 1000, 1, waiting)
-		for i := range waiting {
-			_ = g.admit(visitor(i), "step", classRenewal)
-		}
-		return g, clk
-	}
-	visitors := make([]ref, waiting)
-	for i := range visitors {
-		visitors[i] = visitor(i)
-	}
-	b.Run("Deferred", func(b *testing.B) {
-		g, _ := crowded()
-		b.ReportAllocs()
-		for i := 0; b.Loop(); i++ {
-			if g.admit(visitors[1+i%(waiting-1)], "step", classRenewal) == nil {
-				b.Fatal("somebody was let in before his turn")
-			}
-		}
-	})
-	b.Run("Admitted", func(b *testing.B) {
-		g, clk := crowded()
-		urgent := ref{kind: clientKind, namespace: "shop", name: fmt.Sprintf("c-%d", waiting)}
-		b.ReportAllocs()
-		for b.Loop() {
-			g.bucket.level, g.bucket.at = 1, clk.Now()
-			if err := g.admit(urgent, "step", classDying); err != nil {
-				b.Fatal(err)
-			}
-			g.leave(urgent)
-		}
-	})
 }

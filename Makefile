@@ -265,6 +265,34 @@ campaign-fuzz: ## Run each fuzz target for FUZZ_FOR (30s)
 	$(GO) run ./hack/fuzz -for $(FUZZ_FOR) -dir bin/campaigns ./sendforsign ./controllers ./internal/shape
 FUZZ_FOR ?= 30s
 
+# What runs is counted by what it uses of the machine, so nothing else should run on it.
+.PHONY: bench
+bench: bench-build ## Measure the operator beside a bare probe and External Secrets (some 15 minutes; BENCH=flags of hack/bench)
+	@$(BENCH_RUN) $(BENCH)
+
+.PHONY: bench-full
+bench-full: bench-build ## The same with 3,000 and 10,000 tenants, and the operator alone with 100,000 (some hours)
+	@$(BENCH_RUN) -tenants=3000 -window=60s -idle=60s $(BENCH)
+	@$(BENCH_RUN) -tenants=10000 -window=60s -idle=60s $(BENCH)
+	@$(BENCH_RUN) -tenants=100000 -contenders=operator -phases=first-sync,idle,drift,restart,cycle -once $(BENCH)
+
+.PHONY: bench-build
+bench-build:
+	@mkdir -p bin/bench
+	@GO=$(GO) VERSION=$(VERSION) hack/build bin/bench/operator
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/bench/ ./hack/bench ./hack/bench/probe ./hack/simulator
+BENCH ?=
+
+# As make demo: Ctrl-C reaches it too, and it cleans up.
+BENCH_RUN = trap : INT; assets="$$($(GO) run ./hack/controlplane)" || exit; KUBEBUILDER_ASSETS="$$assets" bin/bench/bench
+
+.PHONY: bench-micro
+bench-micro: ## Benchmark what is computed in each pass, as benchstat reads it (COUNT=10 times)
+	@assets="$$($(GO) run ./hack/controlplane)" || exit; \
+	KUBEBUILDER_ASSETS="$$assets" $(GO) test -run '^$$' -bench . -skip '^BenchmarkCachedObjects$$' -benchmem -count $(COUNT) \
+		./controllers ./internal/conditions ./internal/shape ./internal/token
+COUNT ?= 10
+
 .PHONY: verify
 verify: ## Check that all generated files are committed, and that links, modules, format and code are clean
 	@$(MAKE) --no-print-directory generate

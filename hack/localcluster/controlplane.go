@@ -84,7 +84,8 @@ func (p *ControlPlane) startEtcd(ctx context.Context) (err error) {
 		Args: []string{
 			"--data-dir=" + p.workspace.Path("etcd"), "--listen-client-urls=" + p.EtcdURL, "--advertise-client-urls=" + p.EtcdURL,
 			"--listen-peer-urls=http://127.0.0.1:0",
-			"--unsafe-no-fsync", // what is here need not outlive the machine
+			"--quota-backend-bytes=8589934592", // benchmarks fill it, and 2 GiB are soon full
+			"--unsafe-no-fsync",                // what is here need not outlive the machine
 		},
 	})
 	if err != nil {

@@ -34,7 +34,7 @@ func (p *ControlPlane) Install(ctx context.Context, root string) error {
 	if err != nil {
 		return err
 	}
-	namespace, err := readManifest(filepath.Join(config, "manager", "namespace.yaml"))
+	namespace, err := ReadManifest(filepath.Join(config, "manager", "namespace.yaml"))
 	if err != nil {
 		return err
 	}
@@ -44,14 +44,15 @@ func (p *ControlPlane) Install(ctx context.Context, root string) error {
 		}
 	}
 	for _, definition := range definitions {
-		if err := p.waitUntilServed(ctx, definition); err != nil {
+		if err := p.AwaitServed(ctx, definition); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (p *ControlPlane) waitUntilServed(ctx context.Context, definition *unstructured.Unstructured) error {
+// AwaitServed waits until the objects of a CustomResourceDefinition are served.
+func (p *ControlPlane) AwaitServed(ctx context.Context, definition *unstructured.Unstructured) error {
 	return p.APIServer.Await(ctx, 30*time.Second, definition.GetName(), func(ctx context.Context) bool {
 		if p.Client.Get(ctx, client.ObjectKeyFromObject(definition), definition) != nil {
 			return false
@@ -108,7 +109,7 @@ func ReadKustomization(dir string) ([]*unstructured.Unstructured, error) {
 	}
 	var all []*unstructured.Unstructured
 	for _, file := range kustomization.Resources {
-		objects, err := readManifest(filepath.Join(dir, file))
+		objects, err := ReadManifest(filepath.Join(dir, file))
 		if err != nil {
 			return nil, err
 		}
@@ -117,7 +118,8 @@ func ReadKustomization(dir string) ([]*unstructured.Unstructured, error) {
 	return all, nil
 }
 
-func readManifest(path string) ([]*unstructured.Unstructured, error) {
+// ReadManifest reads the objects of a file.
+func ReadManifest(path string) ([]*unstructured.Unstructured, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading a manifest: %w", err)

@@ -35,14 +35,19 @@ type Operator struct {
 
 // OperatorKubeconfig writes a kubeconfig with nothing but a token of the service account of the operator.
 func (p *ControlPlane) OperatorKubeconfig(ctx context.Context) (string, error) {
-	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: OperatorNamespace, Name: ServiceAccount}}
+	return p.ServiceAccountKubeconfig(ctx, "operator", OperatorNamespace, ServiceAccount)
+}
+
+// ServiceAccountKubeconfig writes a kubeconfig with nothing but a token of a service account, into a file of the given name.
+func (p *ControlPlane) ServiceAccountKubeconfig(ctx context.Context, file, namespace, name string) (string, error) {
+	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
 	day := int64((24 * time.Hour).Seconds())
 	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{ExpirationSeconds: &day}}
 	if err := p.Client.SubResource("token").Create(ctx, account, request); err != nil {
-		return "", fmt.Errorf("requesting a token of the service account %s: %w", ServiceAccount, err)
+		return "", fmt.Errorf("requesting a token of the service account %s: %w", name, err)
 	}
-	path := p.workspace.Path("operator.kubeconfig")
-	return path, p.writeKubeconfig(path, p.Config, ServiceAccount, request.Status.Token)
+	path := p.workspace.Path(file + ".kubeconfig")
+	return path, p.writeKubeconfig(path, p.Config, name, request.Status.Token)
 }
 
 // StartOperator starts the binary with leader election, and with metrics and probes on free ports. It does not wait for it.

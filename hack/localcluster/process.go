@@ -59,6 +59,9 @@ func (w *Workspace) Start(ctx context.Context, program Program) (*Process, error
 	return p, nil
 }
 
+// PID is the number of the process.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
 // HasExited says whether the process has ended.
 func (p *Process) HasExited() bool {
 	select {

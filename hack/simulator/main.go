@@ -30,6 +30,8 @@ func run(args []string) error {
 	lifetime := flags.Duration("token-lifetime", 30*time.Minute, "life of a token")
 	latency := flags.Duration("latency", 0, "time that every call takes")
 	credentialsFile := flags.String("credentials-file", "", "`file` to write the API key and the secret to, as JSON")
+	http2 := flags.Bool("http2", false, "speak HTTP/2 with clients that ask for it")
+	control := flags.String("control-addr", "", "loopback `host:port` where accounts are added, tokens get another life and calls are counted (control.go)")
 	caFile := flags.String("ca-file", "", "`file` to write the certificate authority to, as PEM")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -38,7 +40,11 @@ func run(args []string) error {
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGINT, syscall.SIGTERM)
 
-	server, err := sfstest.Start(sfstest.WithAddr(*addr), sfstest.WithTokenLifetime(*lifetime))
+	options := []sfstest.Option{sfstest.WithAddr(*addr), sfstest.WithTokenLifetime(*lifetime)}
+	if *http2 {
+		options = append(options, sfstest.WithHTTP2())
+	}
+	server, err := sfstest.Start(options...)
 	if err != nil {
 		return fmt.Errorf("starting: %w", err)
 	}
@@ -55,6 +61,13 @@ func run(args []string) error {
 		if err := os.WriteFile(*caFile, server.CABundle(), 0o644); err != nil { //nolint:gosec // a certificate is public
 			return fmt.Errorf("writing certificate authority: %w", err)
 		}
+	}
+	if *control != "" {
+		end, err := serveControl(*control, server)
+		if err != nil {
+			return fmt.Errorf("serving the control: %w", err)
+		}
+		defer end()
 	}
 	fmt.Println(server.BaseURL())
 	<-stop

@@ -33,8 +33,9 @@ func (s *Server) Calls() []Call {
 	return slices.Clone(s.calls)
 }
 
-// ResetCalls forgets the calls.
+// ResetCalls forgets the calls, and how many connections were open at most.
 func (s *Server) ResetCalls() {
+	s.conns.reset()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls = nil

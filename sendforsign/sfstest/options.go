@@ -17,6 +17,7 @@ type config struct {
 	lifetime  time.Duration
 	addr      string
 	behaviour Behaviour
+	http2     bool
 }
 
 // Option changes a default of New.
@@ -32,6 +33,9 @@ func WithTokenLifetime(d time.Duration) Option { return func(o *config) { o.life
 // WithAddr sets the address to listen on, host:port. The host must be a loopback address: the simulator knows no real
 // security. Default: 127.0.0.1:0, any free port.
 func WithAddr(addr string) Option { return func(o *config) { o.addr = addr } }
+
+// WithHTTP2 has the server speak HTTP/2 with clients that ask for it, so that many calls share a connection. Default: HTTP/1.1.
+func WithHTTP2() Option { return func(o *config) { o.http2 = true } }
 
 // WithBehaviour chooses among the behaviours that the documentation leaves open.
 func WithBehaviour(b Behaviour) Option { return func(o *config) { o.behaviour = b } }

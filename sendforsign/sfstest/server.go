@@ -35,6 +35,7 @@ type Server struct {
 	plain     *httptest.Server // nil unless PlainHTTPRedirected
 	closed    chan struct{}    // ends latencies
 	closeOnce sync.Once
+	conns     connections
 
 	// mu guards all below. It is never held while time passes or a hook runs.
 	mu       sync.Mutex
@@ -87,6 +88,8 @@ func Start(opts ...Option) (*Server, error) {
 	_ = s.http.Listener.Close() // the one that httptest chose
 	s.http.Listener = listener
 	s.http.Config.ErrorLog = discardLog
+	s.http.Config.ConnState = s.conns.changed
+	s.http.EnableHTTP2 = c.http2
 	s.http.StartTLS()
 	if c.behaviour.PlainHTTP == PlainHTTPRedirected {
 		s.plain = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -416,3 +416,42 @@ func TestOnlyLoopbackAddresses(t *testing.T) {
 	}()
 	sfstest.New(sfstest.WithAddr(":0"))
 }
+
+func TestConnectionsAreCounted(t *testing.T) {
+	for name, tc := range map[string]struct {
+		options []sfstest.Option
+		most    int
+	}{
+		"each call under way needs one": {most: 3},
+		"HTTP/2 has calls share one":    {options: []sfstest.Option{sfstest.WithHTTP2()}, most: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := sfstest.New(tc.options...)
+			t.Cleanup(server.Close)
+			api, err := sendforsign.New(server.BaseURL(), sendforsign.WithRootCAs(pool(server)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 3 { // one after the other
+				must(api.CreatePlatformToken(t.Context(), server.Credentials()))(t)
+			}
+			if open, most := server.Connections(); open != 1 || most != 1 {
+				t.Errorf("%d connections are open, and %d were; want 1", open, most)
+			}
+			arrived, goOn := make(chan struct{}), make(chan struct{})
+			server.Inject(sfstest.Fault{Before: func() { arrived <- struct{}{}; <-goOn }})
+			var calls sync.WaitGroup
+			for range 3 { // at a time
+				calls.Go(func() { _, _ = api.CreatePlatformToken(t.Context(), server.Credentials()) })
+			}
+			for range 3 {
+				<-arrived
+			}
+			close(goOn)
+			calls.Wait()
+			if _, most := server.Connections(); most != tc.most {
+				t.Errorf("%d connections were open at a time, want %d", most, tc.most)
+			}
+		})
+	}
+}

@@ -47,11 +47,11 @@ func TestWhatEachStoryCosts(t *testing.T) {
 		},
 		"a renewal": {
 			story: renewal,
-			want:  []string{"sfs create token", "api apply secrets", "api patch sfsclients/status"},
+			want:  []string{"sfs create token", "api patch secrets", "api patch sfsclients/status"},
 		},
 		"a renewal that leaves the times to the Secret": {
 			omitTimes: true, story: renewal,
-			want: []string{"sfs create token", "api apply secrets"},
+			want: []string{"sfs create token", "api patch secrets"},
 		},
 		"a restart": {
 			story: func(w *world, _ *v1alpha1.SfsClient) {

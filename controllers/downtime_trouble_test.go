@@ -58,7 +58,7 @@ func (t *trouble) strikes(c *call, now time.Time) bool {
 	if c.plane == planeKubernetes {
 		how = t.api
 	}
-	begins := c.resource == "token" && c.verb == "create" || c.target.kind == secretKind && c.verb == "apply"
+	begins := c.resource == "token" && c.verb == "create" || c.publishes()
 	if t.from.IsZero() && t.aimed && how != "" && begins {
 		t.begin(now)
 	}

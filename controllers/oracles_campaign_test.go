@@ -107,7 +107,7 @@ func (o oracle) quiet() {
 		switch {
 		case what == "sfs create token":
 			mints += n
-		case strings.HasPrefix(what, "api apply secrets "):
+		case strings.HasPrefix(what, "api apply secrets "), strings.HasPrefix(what, "api patch secrets "):
 			publications += n
 		case strings.HasPrefix(what, "api patch sfsclients/status "):
 			writes += n
@@ -210,7 +210,7 @@ func (o oracle) excused() (rewrites, mints int) {
 		if o.plan.workload.gap > 0 && o.plan.crashes() && !ofSecret {
 			mints++ // of a token that was taken away only the process that minted it knows the value
 		}
-		if ofSecret && c.verb == "apply" {
+		if c.publishes() {
 			rewrites += q.mode.rewrites
 		}
 		switch {

@@ -128,6 +128,14 @@ func keysOf(raw string) string {
 	return encodeShape(v1alpha1.SecretSpec{Keys: e.Keys})
 }
 
+// decodeNames reads which labels and annotations users wanted on a Secret.
+func decodeNames(raw string) (e encodedShape) {
+	if raw == "" || json.Unmarshal([]byte(raw), &e) != nil {
+		return encodedShape{}
+	}
+	return e
+}
+
 // decodeShape reads what encodeShape wrote. What somebody has made of it in a Secret may be nonsense: then it is the default.
 func decodeShape(raw string) shape.Shape {
 	var e encodedShape

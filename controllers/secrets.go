@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -110,7 +111,7 @@ func (s *Secrets) ensure(ctx context.Context, owner client.Object, who ref, want
 	return have == nil || !have.intact(), s.write(ctx, owner, who, have, want)
 }
 
-// write applies a Secret: all in one request, so that nobody sees half of it. have is what observe returned.
+// write publishes a Secret: all in one request, so that nobody sees half of it. have is what observe returned.
 func (s *Secrets) write(ctx context.Context, owner client.Object, who ref, have *published, want publication) error {
 	if err := s.mayPublish(ctx, owner, have, want); err != nil {
 		return err
@@ -160,13 +161,66 @@ func (s *Secrets) write(ctx context.Context, owner client.Object, who ref, have 
 	if have == nil {
 		done = metrics.SecretCreated
 	}
-	if err := s.counted(done, s.writer.Apply(ctx, apply, client.FieldOwner(fieldManager), client.ForceOwnership)); err != nil {
+	if err := s.counted(done, s.send(ctx, apply, owner.GetUID(), have, want)); err != nil {
 		return explainWrite(err, want.name)
 	}
 	s.remember(who, want.name, func(k *knownSecret) {
 		k.hash, k.writes, k.form = hash, [2]time.Time{s.clock.Now(), k.writes[0]}, want.form.digest()
 	})
 	return nil
+}
+
+// send writes a Secret. One that is as the operator wrote it tells by itself what has to go, so it is patched: of an apply the
+// API server spends most of its time on finding that out.
+func (s *Secrets) send(ctx context.Context, as *corev1ac.SecretApplyConfiguration, owner types.UID, have *published, want publication) error {
+	if have == nil || !have.made || !have.intact() || want.form.merged {
+		return s.writer.Apply(ctx, as, client.FieldOwner(fieldManager), client.ForceOwnership)
+	}
+	patch, err := rewriting(as, owner, have, want)
+	if err != nil {
+		return err
+	}
+	err = s.writer.Patch(ctx, bareSecret(*as.Namespace, *as.Name), client.RawPatch(types.StrategicMergePatchType, patch), client.FieldOwner(fieldManager))
+	if apierrors.IsNotFound(err) {
+		return deferred{after: staleRead} // it has been deleted since it was looked at
+	}
+	return err
+}
+
+// rewriting is the patch that makes of a Secret what is wanted.
+func rewriting(as *corev1ac.SecretApplyConfiguration, owner types.UID, have *published, want publication) ([]byte, error) {
+	last := decodeNames(have.annotations[v1alpha1.ShapeAnnotation])
+	metadata := map[string]any{
+		"uid":         as.UID,
+		"labels":      instead(last.Labels, as.Labels),
+		"annotations": instead(slices.Concat(last.Annotations, present(v1alpha1.OwnerNameAnnotation), sealed), as.Annotations),
+	}
+	if as.ResourceVersion != nil {
+		metadata["resourceVersion"] = as.ResourceVersion
+	}
+	switch {
+	case want.form.owned:
+		metadata["ownerReferences"] = as.OwnerReferences
+	case have.owned:
+		metadata["ownerReferences"] = []any{map[string]any{"$patch": "delete", "uid": owner}}
+	}
+	patch, err := json.Marshal(map[string]any{"metadata": metadata, "data": instead(have.keys(), as.Data)})
+	if err != nil {
+		return nil, fmt.Errorf("encoding Secret %s: %w", want.name, err)
+	}
+	return patch, nil
+}
+
+// instead is the part of a patch that has these values take the place of what may have been there under the given names.
+func instead[V any](names []string, of map[string]V) map[string]any {
+	part := make(map[string]any, len(of))
+	for _, name := range names {
+		part[name] = nil
+	}
+	for name, value := range of {
+		part[name] = value
+	}
+	return part
 }
 
 // counted counts a write, if it was one.

@@ -55,7 +55,7 @@ var seeds = []seeded{
 	{seed{name: "creates without an intent", kubernetes: losingIntents}, site{"first-client", "lost-unseen", "sfs create client"}},
 	{seed{name: "does not heed Retry-After", sfs: losingRetryAfter}, site{"renew-requested", "429", "sfs create token"}},
 	{seed{name: "writes the status before the Secret", kubernetes: statusFirst}, site{"renew-requested", "crash-after", "api patch sfsclients/status shop"}},
-	{seed{name: "writes a Secret in two steps", kubernetes: inTwoSteps}, site{"renew-requested", "crash-after", "api apply secrets shop-sfs-token"}},
+	{seed{name: "writes a Secret in two steps", kubernetes: inTwoSteps}, site{"renew-requested", "crash-after", "api patch secrets shop-sfs-token"}},
 	{seed{name: "leaves its finalizer", kubernetes: leavingFinalizers}, site{workload: "client-deleted"}},
 	{seed{name: "has a cache that never catches up", start: neverCatchingUp}, site{workload: "first-client"}},
 	{seed{name: "gives one client the token of another", sfs: mixingTokens}, site{workload: "two-clients"}},
@@ -65,7 +65,7 @@ var seeds = []seeded{
 	{seed{name: "never comes back", pass: changing(func(r *ctrl.Result) { r.RequeueAfter = 0 })}, site{workload: "renewal"}},
 	{seed{name: "comes back all the time", pass: changing(func(r *ctrl.Result) { r.RequeueAfter = time.Second })}, site{workload: "renewal"}},
 	{seed{name: "writes a status in each pass", pass: writingStatuses}, site{workload: "renewal"}},
-	{seed{name: "mints again when a Secret can not be written", pass: forgettingPending}, site{"renew-requested", "busy", "api apply secrets shop-sfs-token"}},
+	{seed{name: "mints again when a Secret can not be written", pass: forgettingPending}, site{"renew-requested", "busy", "api patch secrets shop-sfs-token"}},
 	{seed{name: "patches without a lock", kubernetes: withoutLock}, site{workload: "first-client", mode: "lost-unseen@4+back-1@2"}},
 }
 
@@ -166,7 +166,7 @@ func losingRetryAfter(_ *world, next http.RoundTripper) http.RoundTripper {
 }
 
 func isTokenSecret(c *call) bool {
-	return c.verb == "apply" && c.target.kind == secretKind && bytes.Contains(c.body, []byte(v1alpha1.IssuedAtAnnotation))
+	return c.publishes() && bytes.Contains(c.body, []byte(v1alpha1.IssuedAtAnnotation))
 }
 
 func statusFirst(_ *world, next http.RoundTripper) http.RoundTripper {

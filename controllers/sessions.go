@@ -112,7 +112,7 @@ func (s *Sessions) forSecret(ctx context.Context, platform *v1alpha1.SfsPlatform
 	// The cache holds no values, but tells cheaply whether they are others than before.
 	secret := types.NamespacedName{Namespace: s.namespace, Name: name}
 	var known corev1.Secret
-	if err := s.cached.Get(ctx, secret, &known); err != nil {
+	if err := s.cached.Get(ctx, secret, &known, client.UnsafeDisableDeepCopy); err != nil {
 		if apierrors.IsNotFound(err) {
 			return nil, &problem{
 				reason:  v1alpha1.CredentialsSecretNotFoundReason,

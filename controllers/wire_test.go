@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"k8s.io/utils/clock"
+
+	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 )
 
 // plane is one of the two servers that the operator talks to.
@@ -41,6 +43,12 @@ type call struct {
 }
 
 func (c *call) String() string { return string(c.plane) + " " + c.verb + " " + c.resource }
+
+// publishes says whether the request is to write a Secret with all that the operator puts into one.
+func (c *call) publishes() bool {
+	return c.plane == planeKubernetes && c.target.kind == secretKind &&
+		(c.verb == "apply" || c.verb == "patch" && bytes.Contains(c.body, []byte(v1alpha1.ContentHashAnnotation)))
+}
 
 // writes says whether the request changes something.
 func (c *call) writes() bool {
@@ -131,7 +139,7 @@ func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { ret
 func (w *wire) carry(p plane, req *http.Request, next http.RoundTripper) (*http.Response, error) {
 	c := describeCall(p, req)
 	c.at = w.clock.Now()
-	if c.plane == planeKubernetes && c.target.kind == secretKind && c.verb == "apply" {
+	if c.publishes() && c.verb == "apply" {
 		c.creates = !w.exists(c.target)
 	}
 	w.mu.Lock()

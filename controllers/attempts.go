@@ -102,9 +102,7 @@ func (a *attempts) succeeded(key attemptKey) {
 
 // gone forgets all of a resource.
 func (a *attempts) gone(r ref) {
-	a.fulfilled.drop(r)
-	a.ailing.drop(r)
-	a.forget(r, func(attemptKey) bool { return true })
+	a.goneBut(r, "") // which no step is called
 }
 
 // goneBut forgets all of a resource but the failures of one step.

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 	"unique"
 
@@ -179,6 +180,11 @@ func digest(key string, value []byte) []byte {
 	_, _ = fmt.Fprintf(h, "%d:%s:", len(key), key)
 	_, _ = h.Write(value)
 	return h.Sum(nil)
+}
+
+// factsHash sums up facts by their names.
+func factsHash(facts map[string][]byte) string {
+	return contentHash(facts, slices.Collect(maps.Keys(facts)))
 }
 
 // contentHash sums up the digests of the given keys. A key that is missing gives another sum.

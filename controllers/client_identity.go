@@ -241,11 +241,11 @@ func (r *ClientReconciler) learnDefaultUser(ctx context.Context, p *clientPass) 
 	if p.client.Status.DefaultUserKey != "" {
 		return false, nil
 	}
-	var users v1alpha1.SfsClientUserList
-	if err := r.client.List(ctx, &users, client.InNamespace(p.client.Namespace), client.MatchingFields{clientIndex: p.client.Name}); err != nil {
-		return false, fmt.Errorf("listing the users: %w", err)
+	users, err := usersOf(ctx, r.client, client.ObjectKeyFromObject(p.client))
+	if err != nil {
+		return false, err
 	}
-	for _, user := range users.Items {
+	for _, user := range users {
 		if user.Spec.Default && user.Status.ClientKey == p.client.Status.ClientKey && user.Status.UserKey != "" {
 			p.client.Status.DefaultUserKey = user.Status.UserKey
 			return false, nil

@@ -193,8 +193,7 @@ func (r *ClientReconciler) isFor(p *clientPass, have *published) bool {
 }
 
 func tokenOf(clientKey, baseURL string) string {
-	return contentHash(map[string][]byte{v1alpha1.KeyClientKey: []byte(clientKey), v1alpha1.KeyBaseURL: []byte(baseURL)},
-		[]string{v1alpha1.KeyClientKey, v1alpha1.KeyBaseURL})
+	return factsHash(map[string][]byte{v1alpha1.KeyClientKey: []byte(clientKey), v1alpha1.KeyBaseURL: []byte(baseURL)})
 }
 
 // renew publishes a token: the one at hand where that serves, and else a new one.

@@ -5,7 +5,6 @@ package controllers
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -231,11 +230,11 @@ func (r *ClientReconciler) checkUsers(ctx context.Context, p *clientPass) error 
 
 // comparableUsers are those of a client that this process serves, and whose users SFS should have.
 func (r *ClientReconciler) comparableUsers(ctx context.Context, c *v1alpha1.SfsClient) ([]v1alpha1.SfsClientUser, error) {
-	var users v1alpha1.SfsClientUserList
-	if err := r.client.List(ctx, &users, client.InNamespace(c.Namespace), client.MatchingFields{clientIndex: c.Name}); err != nil {
-		return nil, fmt.Errorf("listing the users: %w", err)
+	users, err := usersOf(ctx, r.client, client.ObjectKeyFromObject(c))
+	if err != nil {
+		return nil, err
 	}
-	return slices.DeleteFunc(users.Items, func(u v1alpha1.SfsClientUser) bool {
+	return slices.DeleteFunc(users, func(u v1alpha1.SfsClientUser) bool {
 		return !r.share.has(&u) || u.Status.UserKey == "" || u.Status.ClientKey != c.Status.ClientKey || u.IsSuspended() || !u.DeletionTimestamp.IsZero()
 	}), nil
 }

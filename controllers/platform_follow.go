@@ -5,7 +5,6 @@ package controllers
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -86,12 +85,12 @@ func (r *PlatformReconciler) bringServed(ctx context.Context, p *platformPass) e
 		if r.share.has(c) {
 			r.drift.bring(ctx, ref{kind: clientKind, namespace: c.Namespace, name: c.Name}, c)
 		}
-		var users v1alpha1.SfsClientUserList
-		if err := r.client.List(ctx, &users, client.InNamespace(c.Namespace), client.MatchingFields{clientIndex: c.Name}); err != nil {
-			return fmt.Errorf("listing the users: %w", err)
+		users, err := usersOf(ctx, r.client, client.ObjectKeyFromObject(c))
+		if err != nil {
+			return err
 		}
-		for j := range users.Items {
-			if u := &users.Items[j]; r.share.has(u) {
+		for j := range users {
+			if u := &users[j]; r.share.has(u) {
 				r.drift.bring(ctx, ref{kind: userKind, namespace: u.Namespace, name: u.Name}, u)
 			}
 		}

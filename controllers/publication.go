@@ -72,7 +72,7 @@ func formIn(have *published) form {
 }
 
 func (f form) digest() string {
-	return contentHash(map[string][]byte{"form": fmt.Appendf(nil, "%+v", f)}, []string{"form"})
+	return factsHash(map[string][]byte{"form": fmt.Appendf(nil, "%+v", f)})
 }
 
 // wornBy says whether a Secret has this form.
@@ -121,27 +121,20 @@ func encodeShape(spec v1alpha1.SecretSpec) string {
 
 // keysOf returns the part of a shape that any value can have.
 func keysOf(raw string) string {
-	var e encodedShape
-	if raw == "" || json.Unmarshal([]byte(raw), &e) != nil {
-		return ""
-	}
-	return encodeShape(v1alpha1.SecretSpec{Keys: e.Keys})
+	return encodeShape(v1alpha1.SecretSpec{Keys: readShape(raw).Keys})
 }
 
-// decodeNames reads which labels and annotations users wanted on a Secret.
-func decodeNames(raw string) (e encodedShape) {
+// readShape reads what encodeShape wrote. What somebody has made of it in a Secret may be nonsense: then it is the default.
+func readShape(raw string) (e encodedShape) {
 	if raw == "" || json.Unmarshal([]byte(raw), &e) != nil {
 		return encodedShape{}
 	}
 	return e
 }
 
-// decodeShape reads what encodeShape wrote. What somebody has made of it in a Secret may be nonsense: then it is the default.
+// decodeShape returns what encodeShape wrote as what renders.
 func decodeShape(raw string) shape.Shape {
-	var e encodedShape
-	if raw != "" && json.Unmarshal([]byte(raw), &e) != nil {
-		e = encodedShape{}
-	}
+	e := readShape(raw)
 	s := shape.Shape{Keys: map[string]string{}, Formats: map[shape.Format]string{}, Template: map[string]string{}, Replace: e.Replace}
 	for k, v := range e.Keys {
 		s.Keys[k] = string(v)

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -67,7 +66,7 @@ func tokenDigest(have *published) string {
 	for _, name := range []string{v1alpha1.TokenHashAnnotation, v1alpha1.ShapeAnnotation} {
 		facts[name] = []byte(have.annotations[name])
 	}
-	return contentHash(facts, slices.Collect(maps.Keys(facts)))[:16]
+	return factsHash(facts)[:16]
 }
 
 // contentIn reads the content of the Secrets through look.

@@ -170,8 +170,8 @@ func (s *Secrets) write(ctx context.Context, owner client.Object, who ref, have 
 	return nil
 }
 
-// send writes a Secret. One that is as the operator wrote it tells by itself what has to go, so it is patched: of an apply the
-// API server spends most of its time on finding that out.
+// send writes a Secret. One that is as the operator wrote it tells by itself what has to go, so it is patched: the
+// API server spends much of the time of an apply on finding that out.
 func (s *Secrets) send(ctx context.Context, as *corev1ac.SecretApplyConfiguration, owner types.UID, have *published, want publication) error {
 	if have == nil || !have.made || !have.intact() || want.form.merged {
 		return s.writer.Apply(ctx, as, client.FieldOwner(fieldManager), client.ForceOwnership)
@@ -189,7 +189,7 @@ func (s *Secrets) send(ctx context.Context, as *corev1ac.SecretApplyConfiguratio
 
 // rewriting is the patch that makes of a Secret what is wanted.
 func rewriting(as *corev1ac.SecretApplyConfiguration, owner types.UID, have *published, want publication) ([]byte, error) {
-	last := decodeNames(have.annotations[v1alpha1.ShapeAnnotation])
+	last := readShape(have.annotations[v1alpha1.ShapeAnnotation])
 	metadata := map[string]any{
 		"uid":         as.UID,
 		"labels":      instead(last.Labels, as.Labels),

@@ -294,6 +294,19 @@ func TestAShareUsesThePairThatAnotherPromoted(t *testing.T) {
 	s.wantWrites(s.b, c)
 }
 
+// startRefusing has a client that shard b serves want another token, and SFS take no credentials any more, as shard b has found
+// out. heal ends that.
+func (s *shards) startRefusing() (c *v1alpha1.SfsClient, heal func()) {
+	s.t.Helper()
+	c = s.newSfsClient("shop", labelled[*v1alpha1.SfsClient])
+	s.run(time.Second)
+	s.wantReady(c)
+	heal = s.sim.Inject(sfstest.Fault{Endpoint: "token", Action: "create", Status: 401})
+	s.refuse(s.b)
+	s.renew(c)
+	return c, heal
+}
+
 // refuse has SFS take no credentials from a shard, which has to show them.
 func (s *shards) refuse(from *shard) {
 	session := from.parts.clients.sessions.open[sessionKey{s.platform, "credentials"}]
@@ -305,12 +318,7 @@ func (s *shards) refuse(from *shard) {
 // platform, so that its status says all the time that all is well.
 func TestCredentialsThatAreTakenAgainBringBackWhoIsServedElsewhere(t *testing.T) {
 	s := newShards(t)
-	c := s.newSfsClient("shop", labelled[*v1alpha1.SfsClient])
-	s.run(time.Second)
-	s.wantReady(c)
-	heal := s.sim.Inject(sfstest.Fault{Endpoint: "token", Action: "create", Status: 401})
-	s.refuse(s.b)
-	s.renew(c)
+	c, heal := s.startRefusing()
 	s.run(8 * time.Minute) // until the client would wait for longer than the session does
 	s.wantCondition(c, v1alpha1.TokenValidCondition, metav1.ConditionTrue, v1alpha1.CredentialsInvalidReason)
 	s.wantReady(s.sfsPlatform())
@@ -333,12 +341,7 @@ func TestCredentialsThatAreTakenAgainBringBackWhoIsServedElsewhere(t *testing.T)
 // platform, and then for a short time to the other one.
 func TestWhatThePlatformSaysOfItsCredentialsHoldsForEachShare(t *testing.T) {
 	s := newShards(t)
-	c := s.newSfsClient("shop", labelled[*v1alpha1.SfsClient])
-	s.run(time.Second)
-	s.wantReady(c)
-	heal := s.sim.Inject(sfstest.Fault{Endpoint: "token", Action: "create", Status: 401})
-	s.refuse(s.b)
-	s.renew(c)
+	c, heal := s.startRefusing()
 	s.run(6 * time.Minute)
 	s.refuse(s.a)
 	s.run(5 * time.Second)

@@ -5,7 +5,6 @@ package controllers
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -41,7 +40,7 @@ func (m mintedToken) hash() string {
 		"issued": []byte(m.token.Issued.Format(preciseTime)), "expires": []byte(m.token.Expires.Format(preciseTime)),
 		"renew": []byte(m.asked.renew), "revoke": []byte(m.asked.revoke), "platform revoke": []byte(m.asked.platformRevoke),
 	}
-	return contentHash(facts, slices.Collect(maps.Keys(facts)))
+	return factsHash(facts)
 }
 
 // keptToken is the last token of a client that this process has minted. It is kept in memory so that it need not be minted

@@ -128,13 +128,22 @@ func (r *UserReconciler) yield(ctx context.Context, p *userPass, userKey string)
 	return nil
 }
 
-// siblings returns the other SfsClientUsers of the client.
-func (r *UserReconciler) siblings(ctx context.Context, p *userPass) ([]v1alpha1.SfsClientUser, error) {
-	var all v1alpha1.SfsClientUserList
-	if err := r.client.List(ctx, &all, client.InNamespace(p.user.Namespace), client.MatchingFields{clientIndex: p.user.Spec.ClientRef.Name}); err != nil {
+// usersOf returns the SfsClientUsers of a client.
+func usersOf(ctx context.Context, r client.Reader, of client.ObjectKey) ([]v1alpha1.SfsClientUser, error) {
+	var users v1alpha1.SfsClientUserList
+	if err := r.List(ctx, &users, client.InNamespace(of.Namespace), client.MatchingFields{clientIndex: of.Name}); err != nil {
 		return nil, fmt.Errorf("listing the users: %w", err)
 	}
-	siblings := slices.DeleteFunc(all.Items, func(other v1alpha1.SfsClientUser) bool { return other.UID == p.user.UID })
+	return users.Items, nil
+}
+
+// siblings returns the other SfsClientUsers of the client.
+func (r *UserReconciler) siblings(ctx context.Context, p *userPass) ([]v1alpha1.SfsClientUser, error) {
+	all, err := usersOf(ctx, r.client, client.ObjectKey{Namespace: p.user.Namespace, Name: p.user.Spec.ClientRef.Name})
+	if err != nil {
+		return nil, err
+	}
+	siblings := slices.DeleteFunc(all, func(other v1alpha1.SfsClientUser) bool { return other.UID == p.user.UID })
 	slices.SortFunc(siblings, func(a, b v1alpha1.SfsClientUser) int { return strings.Compare(a.Name, b.Name) }) // the same one is named each time
 	return siblings, nil
 }

@@ -203,9 +203,9 @@ func (p *platformPass) listClients(ctx context.Context, session *session) (atSFS
 // suspectDrifted has those SfsClients compared that the list shows to differ. The others are for the processes that serve
 // them, which make lists of their own.
 func (r *PlatformReconciler) suspectDrifted(ctx context.Context, clients []v1alpha1.SfsClient, atSFS []sendforsign.Client) {
-	byKey := make(map[string]sendforsign.Client, len(atSFS))
-	for _, found := range atSFS {
-		byKey[found.ClientKey] = found
+	byKey := make(map[string]*sendforsign.Client, len(atSFS))
+	for i := range atSFS {
+		byKey[atSFS[i].ClientKey] = &atSFS[i]
 	}
 	for i := range clients {
 		c := &clients[i]
@@ -213,7 +213,7 @@ func (r *PlatformReconciler) suspectDrifted(ctx context.Context, clients []v1alp
 			continue
 		}
 		found, there := byKey[c.Status.ClientKey]
-		if !there || !isKnown(c, c.Status.PendingChanges, clientDifferences(c, found)) {
+		if !there || !isKnown(c, c.Status.PendingChanges, clientDifferences(c, *found)) {
 			r.drift.suspect(ctx, ref{kind: clientKind, namespace: c.Namespace, name: c.Name}, c)
 		}
 	}

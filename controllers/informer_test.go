@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/fields"
@@ -64,12 +65,15 @@ func refTo(o client.Object) ref {
 // and with the indexes of addIndexes.
 type informerCache struct {
 	objects map[ref]client.Object
+	lent    map[ref]client.Object         // those of them that were read without a copy, as they were then
 	indexes map[string]client.IndexerFunc // by kind and field
 	rules   map[string]cache.ByObject
 }
 
 func newInformerCache(platformNamespace string) *informerCache {
-	c := &informerCache{objects: map[ref]client.Object{}, indexes: map[string]client.IndexerFunc{}, rules: map[string]cache.ByObject{}}
+	c := &informerCache{
+		objects: map[ref]client.Object{}, lent: map[ref]client.Object{}, indexes: map[string]client.IndexerFunc{}, rules: map[string]cache.ByObject{},
+	}
 	options := CacheOptions(platformNamespace)
 	for _, k := range watchedKinds {
 		c.rules[k.name] = cache.ByObject{Transform: options.DefaultTransform}
@@ -185,6 +189,10 @@ func sortedRefs(a, b map[ref]client.Object) []ref {
 }
 
 func (c *informerCache) show(d delivery) {
+	if err := c.intact(d.ref); err != nil {
+		panic(err)
+	}
+	delete(c.lent, d.ref)
 	if d.after == nil {
 		delete(c.objects, d.ref)
 		return
@@ -192,15 +200,37 @@ func (c *informerCache) show(d delivery) {
 	c.objects[d.ref] = d.after
 }
 
+// lend returns an object of the cache, or, as the manager does, a copy of it unless that is not wanted.
+func (c *informerCache) lend(r ref, itself *bool) client.Object {
+	o := c.objects[r]
+	if itself == nil || !*itself {
+		return o.DeepCopyObject().(client.Object)
+	}
+	if c.lent[r] == nil {
+		c.lent[r] = o.DeepCopyObject().(client.Object)
+	}
+	return o
+}
+
+// intact says of an object that was lent whether nobody has changed it, which all who read the cache would see.
+func (c *informerCache) intact(r ref) error {
+	if was := c.lent[r]; was != nil && !equality.Semantic.DeepEqual(was, c.objects[r]) {
+		return fmt.Errorf("%v was changed in the cache: it was %+v and is %+v", r, was, c.objects[r])
+	}
+	return nil
+}
+
 // holds says whether reads of this kind are served here.
 func (c *informerCache) holds(kind string) bool { _, ok := c.rules[kind]; return ok }
 
-func (c *informerCache) Get(_ context.Context, key client.ObjectKey, o client.Object, _ ...client.GetOption) error {
-	found := c.objects[ref{kind: kindOf(o), namespace: key.Namespace, name: key.Name}]
-	if found == nil {
+func (c *informerCache) Get(_ context.Context, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+	var options client.GetOptions
+	options.ApplyOptions(opts)
+	r := ref{kind: kindOf(o), namespace: key.Namespace, name: key.Name}
+	if c.objects[r] == nil {
 		return apierrors.NewNotFound(schema.GroupResource{Resource: kindOf(o)}, key.Name)
 	}
-	reflect.ValueOf(o).Elem().Set(reflect.ValueOf(found.DeepCopyObject()).Elem())
+	reflect.ValueOf(o).Elem().Set(reflect.ValueOf(c.lend(r, options.UnsafeDisableDeepCopy)).Elem())
 	return nil
 }
 
@@ -223,7 +253,7 @@ func (c *informerCache) List(_ context.Context, list client.ObjectList, opts ...
 			return err
 		}
 		if fits {
-			found = append(found, o.DeepCopyObject())
+			found = append(found, c.lend(r, options.UnsafeDisableDeepCopy))
 		}
 	}
 	return meta.SetList(list, found)

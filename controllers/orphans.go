@@ -57,7 +57,7 @@ func (r *PlatformReconciler) isOwned(ctx context.Context, platform *v1alpha1.Sfs
 		return true, nil
 	}
 	var its v1alpha1.SfsClient
-	err := r.client.Get(ctx, at, &its)
+	err := r.client.Get(ctx, at, &its, client.UnsafeDisableDeepCopy)
 	if client.IgnoreNotFound(err) != nil {
 		return false, fmt.Errorf("looking for SfsClient %s: %w", at, err)
 	}
@@ -65,7 +65,7 @@ func (r *PlatformReconciler) isOwned(ctx context.Context, platform *v1alpha1.Sfs
 		return true, nil
 	}
 	var holders v1alpha1.SfsClientList
-	if err := r.client.List(ctx, &holders, client.MatchingFields{clientKeyIndex: found.ClientKey}); err != nil {
+	if err := r.client.List(ctx, &holders, client.MatchingFields{clientKeyIndex: found.ClientKey}, client.UnsafeDisableDeepCopy); err != nil {
 		return false, fmt.Errorf("looking for SfsClients by their clientKey: %w", err)
 	}
 	return len(holders.Items) > 0, nil

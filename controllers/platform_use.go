@@ -30,7 +30,8 @@ const (
 // users returns the SfsClients of a platform.
 func (r *PlatformReconciler) users(ctx context.Context, p *platformPass, options ...client.ListOption) ([]v1alpha1.SfsClient, error) {
 	var list v1alpha1.SfsClientList
-	options = append(options, client.MatchingFields{platformIndex: p.platform.Name})
+	// There may be a hundred thousand, and they are only looked at.
+	options = append(options, client.MatchingFields{platformIndex: p.platform.Name}, client.UnsafeDisableDeepCopy)
 	if err := r.client.List(ctx, &list, options...); err != nil {
 		return nil, fmt.Errorf("listing the SfsClients: %w", err)
 	}

@@ -82,7 +82,7 @@ func (r *ClientReconciler) rivals(ctx context.Context, p *clientPass, clientKey,
 				continue
 			}
 			var found v1alpha1.SfsClientList
-			if err := reader.List(ctx, &found, by); err != nil {
+			if err := reader.List(ctx, &found, by, client.UnsafeDisableDeepCopy); err != nil {
 				return nil, fmt.Errorf("looking for other SfsClients by %s: %w", field, err)
 			}
 			for _, other := range found.Items {
@@ -104,7 +104,7 @@ func sameAccount(ctx context.Context, c client.Reader, platform *v1alpha1.SfsPla
 		return true
 	}
 	var its v1alpha1.SfsPlatform
-	if err := c.Get(ctx, client.ObjectKey{Name: other.Spec.PlatformRef.Name}, &its); err != nil {
+	if err := c.Get(ctx, client.ObjectKey{Name: other.Spec.PlatformRef.Name}, &its, client.UnsafeDisableDeepCopy); err != nil {
 		return true // nothing is known that would tell them apart
 	}
 	return baseURL(&its) == baseURL(platform)
@@ -164,7 +164,7 @@ func holdsAlone(ctx context.Context, c client.Reader, platform *v1alpha1.SfsPlat
 // holders returns the other SfsClients that have the same client, and may.
 func holders(ctx context.Context, c client.Reader, platform *v1alpha1.SfsPlatform, who *v1alpha1.SfsClient) ([]v1alpha1.SfsClient, error) {
 	var all v1alpha1.SfsClientList
-	if err := c.List(ctx, &all, client.MatchingFields{clientKeyIndex: who.Status.ClientKey}); err != nil {
+	if err := c.List(ctx, &all, client.MatchingFields{clientKeyIndex: who.Status.ClientKey}, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("looking for other SfsClients: %w", err)
 	}
 	others := slices.DeleteFunc(all.Items, func(other v1alpha1.SfsClient) bool {

@@ -128,10 +128,10 @@ func (r *UserReconciler) yield(ctx context.Context, p *userPass, userKey string)
 	return nil
 }
 
-// usersOf returns the SfsClientUsers of a client.
+// usersOf returns the SfsClientUsers of a client, to be looked at and not changed.
 func usersOf(ctx context.Context, r client.Reader, of client.ObjectKey) ([]v1alpha1.SfsClientUser, error) {
 	var users v1alpha1.SfsClientUserList
-	if err := r.List(ctx, &users, client.InNamespace(of.Namespace), client.MatchingFields{clientIndex: of.Name}); err != nil {
+	if err := r.List(ctx, &users, client.InNamespace(of.Namespace), client.MatchingFields{clientIndex: of.Name}, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("listing the users: %w", err)
 	}
 	return users.Items, nil

@@ -175,7 +175,7 @@ func ownersIn(ctx context.Context, c client.Reader, kind string, o client.Object
 // requestsFor lists what has to be looked at. It reads the cache, so it fails only before the cache has begun; then the
 // first list brings all resources anyway.
 func requestsFor(ctx context.Context, c client.Reader, list client.ObjectList, options ...client.ListOption) []ctrl.Request {
-	if err := c.List(ctx, list, options...); err != nil {
+	if err := c.List(ctx, list, append(options, client.UnsafeDisableDeepCopy)...); err != nil {
 		log.FromContext(ctx).Error(err, "Listing what depends on a changed object")
 		return nil
 	}

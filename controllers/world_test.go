@@ -94,6 +94,13 @@ func newWorld(t testing.TB, options ...sfstest.Option) *world {
 	t.Cleanup(w.sim.Close)
 	t.Cleanup(func() { w.searchForLeaks() })
 	t.Cleanup(w.wantNothingRefused)
+	t.Cleanup(func() {
+		for r := range w.cache.lent {
+			if err := w.cache.intact(r); err != nil {
+				t.Error(err)
+			}
+		}
+	})
 	w.client = connect(t, w.noticing)
 	t.Cleanup(w.clear)
 	w.connect()

@@ -66,6 +66,8 @@ func newCluster(t *testing.T, of *campaign.Campaign, plan string, sim *sfstest.S
 			t.Error(err)
 		}
 	})
+	// The operator ends with a panic if it changes what lies in its cache, which it reads without a copy in places.
+	c.plane.OperatorEnv = []string{"KUBE_CACHE_MUTATION_DETECTOR=true"}
 	if err := c.plane.Install(t.Context(), root); err != nil {
 		t.Fatal(err)
 	}

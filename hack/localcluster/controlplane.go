@@ -47,6 +47,8 @@ type ControlPlane struct {
 	EtcdURL string
 	// Etcd and APIServer are the processes. Those who stop one have to start it again before Stop.
 	Etcd, APIServer *Process
+	// OperatorEnv is added to the environment of each operator that is started.
+	OperatorEnv []string
 
 	assets    string
 	workspace *Workspace

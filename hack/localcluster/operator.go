@@ -61,7 +61,7 @@ func (p *ControlPlane) StartOperator(ctx context.Context, binary, kubeconfig, na
 		return nil, err
 	}
 	process, err := p.workspace.Start(ctx, Program{
-		Name: name, Path: binary, Env: []string{"KUBECONFIG=" + kubeconfig},
+		Name: name, Path: binary, Env: append([]string{"KUBECONFIG=" + kubeconfig}, p.OperatorEnv...),
 		Grace: 40 * time.Second, // what it takes for itself, and some more
 		Args: append([]string{
 			"--platform-namespace=" + OperatorNamespace, "--leader-elect=true",

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -46,6 +47,7 @@ func newFigures(s settings, begun time.Time) *figures {
 		Settings: []string{
 			fmt.Sprintf("tenants %d", s.tenants), fmt.Sprintf("latency of Sendforsign %s", s.latency), fmt.Sprintf("HTTP/2 %t", s.http2),
 			fmt.Sprintf("workers of operator and probe %d", s.workers), fmt.Sprintf("window %s", s.window), fmt.Sprintf("idle %s", s.idle),
+			"memory limit of the operator " + cmp.Or(s.memory, "none"),
 			fmt.Sprintf("rounds of A B B A %d", s.rounds),
 		},
 	}

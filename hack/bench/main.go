@@ -53,6 +53,7 @@ type settings struct {
 	workers    int
 	window     time.Duration
 	idle       time.Duration
+	memory     string // GOMEMLIMIT of the operator
 	latency    time.Duration
 	http2      bool
 	once       bool
@@ -90,6 +91,7 @@ func readSettings(args []string) (settings, error) {
 	flags.IntVar(&s.workers, "workers", 64, "--max-concurrent-reconciles of the operator, and the workers of the probe")
 	flags.DurationVar(&s.window, "window", 20*time.Second, "how long renewals are counted, and at least four intervals")
 	flags.DurationVar(&s.idle, "idle", 30*time.Second, "how long nothing is due")
+	flags.StringVar(&s.memory, "memory-limit", "", "GOMEMLIMIT of the operator, such as 1GiB, which its manifests set to the limit of memory; empty: none")
 	flags.DurationVar(&s.latency, "latency", 20*time.Millisecond, "what each call to Sendforsign takes")
 	flags.BoolVar(&s.http2, "http2", true, "the simulator speaks HTTP/2")
 	flags.BoolVar(&s.once, "once", false, "each has one turn only")

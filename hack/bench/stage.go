@@ -49,6 +49,9 @@ func startStage(ctx context.Context, s settings) (st *stage, err error) {
 		st.plane = nil // it has been stopped
 		return st, err
 	}
+	if s.memory != "" {
+		st.plane.OperatorEnv = []string{"GOMEMLIMIT=" + s.memory}
+	}
 	if st.sim, err = startSimulator(ctx, st.workspace, s); err != nil {
 		return st, err
 	}

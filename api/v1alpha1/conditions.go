@@ -87,7 +87,7 @@ const (
 // Reasons that need a person.
 const (
 	// CredentialsSecretNotFoundReason: the Secret named by spec.credentialsSecretRef is not in the namespace of the
-	// operator, or of an OAuthToken not in its own. Create it there.
+	// operator (of an OAuthToken: in its own). Create it there.
 	CredentialsSecretNotFoundReason = "CredentialsSecretNotFound"
 	// CredentialsSecretMalformedReason: that Secret lacks a key (of an SfsPlatform apiKey or secret, of an OAuthToken the one
 	// that the message names), or one is empty or has a space or line break around it. Correct it.

@@ -64,8 +64,8 @@ type OAuthTokenSpec struct {
 // OAuthProvider is who gives the token.
 // +kubebuilder:validation:XValidation:rule="(has(self.signicat) ? 1 : 0) + (has(self.securedSigning) ? 1 : 0) + (has(self.generic) ? 1 : 0) == 1",message="set exactly one of signicat, securedSigning and generic"
 type OAuthProvider struct {
-	// signicat is Signicat, whose tokens live for minutes. It documents no way to revoke them. Set either this, securedSigning
-	// or generic.
+	// signicat is Signicat, whose tokens live for an hour at most. It documents no way to revoke them. Set either this,
+	// securedSigning or generic.
 	// +optional
 	Signicat *SignicatProvider `json:"signicat,omitempty"`
 

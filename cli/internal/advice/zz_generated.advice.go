@@ -22,7 +22,7 @@ var texts = map[string]string{
 	"CreateOutcomeUnknown":       "The answer to a create was lost, and SFS does not show the object yet. Wait: it is looked up again, and made again only after 60 s, in which the lost request must have ended.",
 	"SecretWriteFailed":          "The API server refuses the Secret, and the log of the operator says why. Forbidden: look at quotas and admission policies. Invalid: the type of the Secret demands other keys or values. An immutable Secret of somebody else has to be replaced. The Secret that was there stays.",
 	"Suspended":                  "spec.suspend or the annotation sendforsign.com/paused stops all work. Take it away when the work is to go on; until then nothing is repaired, and a token is not renewed. Ready keeps its status while the token can be counted on.",
-	"CredentialsSecretNotFound":  "The Secret named by spec.credentialsSecretRef is not in the namespace of the operator, or of an OAuthToken not in its own. Create it there.",
+	"CredentialsSecretNotFound":  "The Secret named by spec.credentialsSecretRef is not in the namespace of the operator (of an OAuthToken: in its own). Create it there.",
 	"CredentialsSecretMalformed": "That Secret lacks a key (of an SfsPlatform apiKey or secret, of an OAuthToken the one that the message names), or one is empty or has a space or line break around it. Correct it.",
 	"CredentialsInvalid":         "SFS refuses the API key and secret, or the provider of an OAuthToken its client. Put the right pair in the credentials Secret; tokens that were published stay until they expire.",
 	"InvalidConfiguration":       "The SfsPlatform cannot be used as it is written. The message says which field.",

@@ -25,6 +25,11 @@ import (
 	"github.com/sendforsign/sfs-operator/internal/rights"
 )
 
+// whenKeysChange is a target as it is by default.
+func whenKeysChange(w v1alpha1.RestartedWorkload) v1alpha1.RolloutRestartTarget {
+	return v1alpha1.RolloutRestartTarget{RestartedWorkload: w}
+}
+
 // restarts adds targets to a spec. Without a kind they are Deployments.
 func restarts(targets ...v1alpha1.RolloutRestartTarget) func(*v1alpha1.SfsClient) {
 	return func(c *v1alpha1.SfsClient) {
@@ -85,7 +90,7 @@ func TestAWorkloadIsRestartedWhenTheIdentifiersChange(t *testing.T) {
 			w := newWorld(t)
 			w.mayRestart()
 			app := w.newWorkload(kind, "shop")
-			c := w.newSfsClient("shop", restarts(v1alpha1.RolloutRestartTarget{Name: "shop", Kind: kind}))
+			c := w.newSfsClient("shop", restarts(whenKeysChange(v1alpha1.RestartedWorkload{Name: "shop", Kind: kind})))
 			w.run(2 * time.Hour)
 			w.wantRestarts(app, 0) // by the first publication, and by the tokens
 			w.restart()
@@ -123,7 +128,7 @@ func TestOnlyOtherValuesRestart(t *testing.T) {
 		what string
 		do   func(*v1alpha1.SfsClient)
 	}{
-		{"the target is new", restarts(v1alpha1.RolloutRestartTarget{Name: "shop"})},
+		{"the target is new", restarts(whenKeysChange(v1alpha1.RestartedWorkload{Name: "shop"}))},
 		{"an annotation on the Secret", func(c *v1alpha1.SfsClient) {
 			c.Spec.Secret.Template.Metadata.Annotations = map[string]v1alpha1.SecretAnnotationValue{"team": "a"}
 		}},
@@ -160,8 +165,8 @@ func TestATokenRestartsWhoAskedForThat(t *testing.T) {
 	w.mayRestart()
 	app, other := w.newWorkload(v1alpha1.RestartDeployment, "shop"), w.newWorkload(v1alpha1.RestartDeployment, "other")
 	c := w.newSfsClient("shop", restarts(
-		v1alpha1.RolloutRestartTarget{Name: "shop", When: v1alpha1.RestartWhenTokenChanged},
-		v1alpha1.RolloutRestartTarget{Name: "other"},
+		v1alpha1.RolloutRestartTarget{RestartedWorkload: v1alpha1.RestartedWorkload{Name: "shop"}, When: v1alpha1.RestartWhenTokenChanged},
+		whenKeysChange(v1alpha1.RestartedWorkload{Name: "other"}),
 	))
 	w.run(time.Minute)
 	w.wantRestarts(app, 0)
@@ -189,8 +194,8 @@ func TestWhatChangesWithinTheIntervalIsMadeUpForByOneRestart(t *testing.T) {
 	w.mayRestart()
 	app, slow := w.newWorkload(v1alpha1.RestartDeployment, "shop"), w.newWorkload(v1alpha1.RestartDeployment, "slow")
 	c := w.newSfsClient("shop", restarts(
-		v1alpha1.RolloutRestartTarget{Name: "shop"},
-		v1alpha1.RolloutRestartTarget{Name: "slow", MinInterval: &metav1.Duration{Duration: time.Hour}},
+		whenKeysChange(v1alpha1.RestartedWorkload{Name: "shop"}),
+		whenKeysChange(v1alpha1.RestartedWorkload{Name: "slow", MinInterval: &metav1.Duration{Duration: time.Hour}}),
 	))
 	w.run(time.Minute)
 	for i := range 8 {
@@ -226,7 +231,7 @@ func TestWorkloadsAreFoundByTheirLabels(t *testing.T) {
 	first, second := w.newWorkload(v1alpha1.RestartDeployment, "first"), w.newWorkload(v1alpha1.RestartDeployment, "second")
 	other, kind := w.newWorkload(v1alpha1.RestartDeployment, "other"), w.newWorkload(v1alpha1.RestartStatefulSet, "first")
 	update(w, other, func(o *unstructured.Unstructured) { o.SetLabels(nil) })
-	c := w.newSfsClient("shop", restarts(v1alpha1.RolloutRestartTarget{Name: "all", Selector: ofShop}))
+	c := w.newSfsClient("shop", restarts(whenKeysChange(v1alpha1.RestartedWorkload{Name: "all", Selector: ofShop})))
 	w.run(time.Minute)
 	update(w, c, says("another"))
 	w.run(time.Minute)
@@ -252,7 +257,7 @@ func TestWorkloadsAreFoundByTheirLabels(t *testing.T) {
 func TestAWorkloadThatIsNotThereHoldsNothingUp(t *testing.T) {
 	w := newWorld(t)
 	w.mayRestart()
-	c := w.newSfsClient("shop", restarts(v1alpha1.RolloutRestartTarget{Name: "shop"}))
+	c := w.newSfsClient("shop", restarts(whenKeysChange(v1alpha1.RestartedWorkload{Name: "shop"})))
 	w.run(time.Minute)
 	if note := c.Status.RolloutRestarts; w.recorder.count("shop", "NotRestarted") != 0 {
 		t.Errorf("nobody has been asked for yet: %v", note)
@@ -298,7 +303,7 @@ func TestWithoutTheOptionalRoleNobodyIsRestarted(t *testing.T) {
 	w := newWorld(t)
 	app := w.newWorkload(v1alpha1.RestartDeployment, "shop")
 	c := w.newSfsClient("shop", restarts(
-		v1alpha1.RolloutRestartTarget{Name: "shop"}, v1alpha1.RolloutRestartTarget{Name: "labels", Selector: ofShop},
+		whenKeysChange(v1alpha1.RestartedWorkload{Name: "shop"}), whenKeysChange(v1alpha1.RestartedWorkload{Name: "labels", Selector: ofShop}),
 	))
 	w.run(time.Minute)
 	w.wantReady(c)
@@ -379,7 +384,7 @@ func (w *world) eventually(done func() bool) {
 func TestARolloutNeedsItsKind(t *testing.T) {
 	w := newWorld(t)
 	w.mayRestart()
-	c := w.newSfsClient("shop", restarts(v1alpha1.RolloutRestartTarget{Name: "shop", Kind: v1alpha1.RestartRollout}))
+	c := w.newSfsClient("shop", restarts(whenKeysChange(v1alpha1.RestartedWorkload{Name: "shop", Kind: v1alpha1.RestartRollout})))
 	w.run(time.Minute)
 	w.wantReady(c)
 	if note := c.Status.RolloutRestarts[0]; !strings.Contains(note.Message, "no kind Rollout of argoproj.io/v1alpha1") {
@@ -419,7 +424,7 @@ func (w *world) usesAllOfTheOptionalRole(c *v1alpha1.SfsClient) {
 		name := "whole-" + strings.ToLower(string(kind))
 		w.newWorkload(kind, name)
 		targets = append(targets,
-			v1alpha1.RolloutRestartTarget{Name: name, Kind: kind}, v1alpha1.RolloutRestartTarget{Name: "all-" + name, Kind: kind, Selector: ofShop})
+			whenKeysChange(v1alpha1.RestartedWorkload{Name: name, Kind: kind}), whenKeysChange(v1alpha1.RestartedWorkload{Name: "all-" + name, Kind: kind, Selector: ofShop}))
 	}
 	update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.RolloutRestartTargets = targets })
 	w.run(time.Minute)
@@ -444,8 +449,8 @@ func restartStory(t *testing.T, at int, how string) int {
 	w.mayRestart()
 	app, labelled := w.newWorkload(v1alpha1.RestartDeployment, "shop"), w.newWorkload(v1alpha1.RestartStatefulSet, "labelled")
 	c := w.newSfsClient("shop", restarts(
-		v1alpha1.RolloutRestartTarget{Name: "shop"},
-		v1alpha1.RolloutRestartTarget{Name: "labelled", Kind: v1alpha1.RestartStatefulSet, Selector: ofShop},
+		whenKeysChange(v1alpha1.RestartedWorkload{Name: "shop"}),
+		whenKeysChange(v1alpha1.RestartedWorkload{Name: "labelled", Kind: v1alpha1.RestartStatefulSet, Selector: ofShop}),
 	))
 	w.run(time.Minute)
 	w.wantReady(c)
@@ -490,7 +495,7 @@ func TestACacheThatIsBehindRestartsNobody(t *testing.T) {
 	w := newWorld(t)
 	w.mayRestart()
 	app := w.newWorkload(v1alpha1.RestartDeployment, "shop")
-	c := w.newSfsClient("shop", restarts(v1alpha1.RolloutRestartTarget{Name: "shop"}))
+	c := w.newSfsClient("shop", restarts(whenKeysChange(v1alpha1.RestartedWorkload{Name: "shop"})))
 	w.run(time.Minute)
 	before := maps.Clone(w.cache.objects)
 	update(w, c, says("another"))
@@ -535,7 +540,7 @@ func TestAWorkloadThatCanNotBeReadCostsNoToken(t *testing.T) {
 	})
 	w.restart()
 	app := w.newWorkload(v1alpha1.RestartDeployment, "shop")
-	c := w.newSfsClient("shop", restarts(v1alpha1.RolloutRestartTarget{Name: "shop", When: v1alpha1.RestartWhenTokenChanged}))
+	c := w.newSfsClient("shop", restarts(v1alpha1.RolloutRestartTarget{RestartedWorkload: v1alpha1.RestartedWorkload{Name: "shop"}, When: v1alpha1.RestartWhenTokenChanged}))
 	w.each = func() {
 		if w.reload(c); c.Status.Token != nil {
 			w.tokenOf(c)

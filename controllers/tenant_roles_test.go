@@ -34,7 +34,7 @@ func (w *world) wantAnswers(who person, namespace string, answers ...may) {
 	w.t.Helper()
 	for _, a := range answers {
 		right := rights.Right{Verb: a.verb, Resource: a.resource, Namespace: namespace}
-		if strings.HasPrefix(a.resource, "sfs") {
+		if strings.HasPrefix(a.resource, "sfs") || strings.HasPrefix(a.resource, "oauth") {
 			right.Group = v1alpha1.GroupVersion.Group
 		}
 		got, err := isAllowed(w.t.Context(), w.client, who, right, a.name)
@@ -203,7 +203,7 @@ func TestTheRolesOfKubernetesReachTenantsButNoPlatformAndNoStatus(t *testing.T) 
 		{role: "admin", reads: true, writes: true, readsSecrets: true},
 	} {
 		who := w.given(c.role)
-		for _, resource := range []string{"sfsclients", "sfsclientusers"} {
+		for _, resource := range []string{"sfsclients", "sfsclientusers", "oauthtokens"} {
 			for _, verb := range []string{"get", "list", "watch"} {
 				w.wantAnswers(who, w.namespace, may{verb, resource, "", c.reads})
 			}

@@ -114,25 +114,4 @@ var clientCases = map[string]validationCase{
 		reason: "some clients need identifiers only",
 		field:  "spec.token.enabled", before: unchanged, mutate: set("spec.token.enabled", false),
 	},
-	"a renewal three minutes before the end is accepted": {
-		reason: "the latest",
-		field:  "spec.token.renewBefore", mutate: set("spec.token.renewBefore", "3m"),
-	},
-	"a renewal less than three minutes before the end is refused": {
-		reason: "a kubelet and an application could not take the new token up in time",
-		field:  "spec.token.renewBefore", mutate: set("spec.token.renewBefore", "179s"), wantErrors: []string{renewBeforeMessage},
-	},
-	"a renewal that is not a duration is refused": {
-		reason: "the message says what the field is for",
-		field:  "spec.token.renewBefore", mutate: set("spec.token.renewBefore", "soon"), wantErrors: []string{renewBeforeMessage},
-	},
-
-	"a token of no Secret is refused in status": {
-		reason: "a token stands in a Secret",
-		field:  "status.token.secretRef", mutate: set("status.token.revision", int64(1)), wantErrors: []string{requiredMessage},
-	},
-	"a Secret of the token without a name is refused in status": {
-		reason: "it refers to nothing",
-		field:  "status.token.secretRef.name", mutate: set("status.token.secretRef", map[string]any{}), wantErrors: []string{requiredMessage},
-	},
 }

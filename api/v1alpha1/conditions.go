@@ -6,14 +6,15 @@ package v1alpha1
 // Condition types.
 const (
 	// ReadyCondition sums up the others: the resource does its job now, as its present spec asks for. It stays True
-	// through an outage of SFS for as long as what was published still works and nothing new is asked for.
+	// through an outage of the API for as long as what was published still works and nothing new is asked for.
 	ReadyCondition = "Ready"
 	// SyncedCondition says whether SFS holds what the spec asks for, as of the last comparison (SfsClient,
 	// SfsClientUser).
 	SyncedCondition = "Synced"
 	// SecretReadyCondition says whether the Secret of identifiers is as it should be (SfsClient, SfsClientUser).
 	SecretReadyCondition = "SecretReady"
-	// TokenValidCondition says whether the token Secret holds a token that an application can count on (SfsClient).
+	// TokenValidCondition says whether the token Secret holds a token that an application can count on (SfsClient,
+	// OAuthToken).
 	TokenValidCondition = "TokenValid"
 	// CredentialsValidCondition says whether SFS accepts the API key and secret (SfsPlatform).
 	CredentialsValidCondition = "CredentialsValid"
@@ -59,12 +60,12 @@ const (
 	ClientNotFoundReason = "ClientNotFound"
 	// ClientNotReadyReason: the SfsClient has no clientKey yet. Look at its conditions.
 	ClientNotReadyReason = "ClientNotReady"
-	// APIUnavailableReason: SFS cannot be reached, or answers with a server error or something unintelligible. Tried again
-	// by itself; if it lasts, look at the network of the operator, at spec.baseURL of the SfsPlatform, and at the status of
-	// SFS.
+	// APIUnavailableReason: SFS, or the provider of an OAuthToken, cannot be reached, or answers with a server error or
+	// something unintelligible. Tried again by itself; if it lasts, look at the network of the operator, at spec.baseURL of
+	// the SfsPlatform (spec.provider of the OAuthToken), and at the status page of the API.
 	APIUnavailableReason = "APIUnavailable"
-	// ThrottledReason: SFS asked for a pause (429). Tried again after it; if it is frequent, lower
-	// spec.rateLimit of the SfsPlatform.
+	// ThrottledReason: SFS, or the provider of an OAuthToken, asked for a pause (429). Tried again after it; if it is
+	// frequent, lower spec.rateLimit of the SfsPlatform, or ask the provider for more.
 	ThrottledReason = "Throttled"
 	// CreateOutcomeUnknownReason: the answer to a create was lost, and SFS does not show the object yet. Wait: it is looked
 	// up again, and made again only after 60 s, in which the lost request must have ended.
@@ -86,20 +87,21 @@ const (
 // Reasons that need a person.
 const (
 	// CredentialsSecretNotFoundReason: the Secret named by spec.credentialsSecretRef is not in the namespace of the
-	// operator. Create it there.
+	// operator (of an OAuthToken: in its own). Create it there.
 	CredentialsSecretNotFoundReason = "CredentialsSecretNotFound"
-	// CredentialsSecretMalformedReason: that Secret lacks the key apiKey or secret, or one is empty or has a space or line
-	// break around it. Correct it.
+	// CredentialsSecretMalformedReason: that Secret lacks a key (of an SfsPlatform apiKey or secret, of an OAuthToken the one
+	// that the message names), or one is empty or has a space or line break around it. Correct it.
 	CredentialsSecretMalformedReason = "CredentialsSecretMalformed"
-	// CredentialsInvalidReason: SFS refuses the API key and secret. Put the right pair in the credentials Secret;
-	// tokens that were published stay until they expire.
+	// CredentialsInvalidReason: SFS refuses the API key and secret, or the provider of an OAuthToken its client. Put the
+	// right pair in the credentials Secret; tokens that were published stay until they expire.
 	CredentialsInvalidReason = "CredentialsInvalid"
 	// InvalidConfigurationReason: the SfsPlatform cannot be used as it is written. The message says which field.
 	InvalidConfigurationReason = "InvalidConfiguration"
 	// NamespaceNotAllowedReason: the SfsPlatform does not serve this namespace. Have its spec.allowedNamespaces
 	// changed, or move the resource. Tokens that were published stay until they expire.
 	NamespaceNotAllowedReason = "NamespaceNotAllowed"
-	// RequestRefusedReason: SFS refuses what the spec asks for. Correct the field that the message names.
+	// RequestRefusedReason: SFS, or the provider of an OAuthToken, refuses what the spec asks for. Correct the field that
+	// the message names.
 	RequestRefusedReason = "RequestRefused"
 	// AccessDeniedReason: SFS accepts the credentials but not this request. Ask SFS what the account may do.
 	AccessDeniedReason = "AccessDenied"
@@ -144,6 +146,25 @@ const (
 	TemplateErrorReason = "TemplateError"
 	// SecretNotFoundReason (SecretReady, TokenValid): with creationPolicy Merge the Secret must be there. Create it.
 	SecretNotFoundReason = "SecretNotFound"
+	// HostNotAllowedReason (TokenValid): the operator's flag --oauth-allowed-hosts does not name the host of a URL in
+	// spec.provider.generic, so that no request is sent. Correct the URL, or have whoever runs the operator add the host. A
+	// token that was published stays until it expires.
+	HostNotAllowedReason = "HostNotAllowed"
+	// ScopeRefusedReason (TokenValid): the provider does not give this client the scopes of spec.scopes. Correct them
+	// (letters are compared as they are written), or have the client given them at the provider. A token that was
+	// published stays until it expires.
+	ScopeRefusedReason = "ScopeRefused"
+	// RefreshTokenRefusedReason (TokenValid): the provider refuses the refresh token: it has expired or was revoked, or was
+	// replaced in an answer that was lost. Have a person grant access anew, and put the new refreshToken into the
+	// credentials Secret. A token that was published stays until it expires.
+	RefreshTokenRefusedReason = "RefreshTokenRefused"
+	// MalformedResponseReason (TokenValid): the provider answered with a token that can not be kept alive, such as one
+	// without expires_in. It is not published; the one before it stays until it expires. Look at spec.provider, or ask the
+	// provider.
+	MalformedResponseReason = "MalformedResponse"
+	// AccountSuspendedReason (Ready): the provider takes the token, but has suspended the account; the message has the
+	// status that it gives. Set the account right at the provider. The token is renewed all the same.
+	AccountSuspendedReason = "AccountSuspended"
 	// SecretConflictReason: a Secret of that name belongs to somebody else and is left alone. Rename or delete it,
 	// or choose another name in the spec.
 	SecretConflictReason = "SecretConflict"

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package v1alpha1 holds the resources with which a platform team declares its Sendforsign (SFS) tenants:
-// an SfsPlatform is an SFS account, an SfsClient one tenant of it, an SfsClientUser one person of a tenant.
+// an SfsPlatform is an SFS account, an SfsClient one tenant of it, an SfsClientUser one person of a tenant. An OAuthToken is
+// an access token of another API.
 //
 // +kubebuilder:object:generate=true
 // +groupName=sendforsign.com
@@ -29,6 +30,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&SfsPlatform{}, &SfsPlatformList{},
 		&SfsClient{}, &SfsClientList{},
 		&SfsClientUser{}, &SfsClientUserList{},
+		&OAuthToken{}, &OAuthTokenList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

@@ -9,19 +9,19 @@ const (
 	// credentials now (SfsPlatform). Any new value counts once; the value that
 	// was last acted on stands in status.lastHandledReconcileAt.
 	ReconcileRequestedAtAnnotation = "sendforsign.com/reconcile-requested-at"
-	// RenewRequestedAtAnnotation, on an SfsClient, asks for a new token now. Any new value counts once; the value
+	// RenewRequestedAtAnnotation, on an SfsClient or OAuthToken, asks for a new token now. Any new value counts once; the value
 	// that was last acted on stands in status.lastHandledRenewAt.
 	RenewRequestedAtAnnotation = "sendforsign.com/renew-requested-at"
-	// RevokeRequestedAtAnnotation asks to have the published token replaced and then revoked at once: on an SfsClient
-	// its own, on an SfsPlatform those of all its clients, at the pace of its rate limit. Any new value counts once. For
-	// an SfsClient the value that was last acted on stands in status.lastHandledRevokeAt.
+	// RevokeRequestedAtAnnotation asks to have the published token replaced and then revoked at once: on an SfsClient or
+	// OAuthToken its own, on an SfsPlatform those of all its clients, at the pace of its rate limit. Any new value counts
+	// once. But for an SfsPlatform the value that was last acted on stands in status.lastHandledRevokeAt.
 	RevokeRequestedAtAnnotation = "sendforsign.com/revoke-requested-at"
-	// PausedAnnotation, on an SfsClient or SfsClientUser, with the value "true" does what spec.suspend does, for buttons that must not edit a spec
-	// which is kept in Git.
+	// PausedAnnotation, on an SfsClient, SfsClientUser or OAuthToken, with the value "true" does what spec.suspend does, for
+	// buttons that must not edit a spec which is kept in Git.
 	PausedAnnotation = "sendforsign.com/paused"
 )
 
-// RevokeTokenFinalizer is on an SfsClient whose token is revoked on deletion. It is let go after at most one minute,
+// RevokeTokenFinalizer is on an SfsClient or OAuthToken whose token is revoked on deletion. It is let go after at most one minute,
 // or when the token has expired by itself, whichever is first.
 const RevokeTokenFinalizer = "sendforsign.com/revoke-token"
 
@@ -73,7 +73,7 @@ const (
 	// RenewHandledAnnotation is the value of RenewRequestedAtAnnotation for which the token was made.
 	RenewHandledAnnotation = "sendforsign.com/renew-handled"
 	// RevokeHandledAnnotation and PlatformRevokeHandledAnnotation are the values of RevokeRequestedAtAnnotation, on the
-	// SfsClient and on its SfsPlatform, which were there when the token was made.
+	// SfsClient or OAuthToken and on its SfsPlatform, which were there when the token was made.
 	RevokeHandledAnnotation         = "sendforsign.com/revoke-handled"
 	PlatformRevokeHandledAnnotation = "sendforsign.com/platform-revoke-handled"
 	// RevokePreviousAtAnnotation is when the next of the tokens under KeyPreviousTokens is to be revoked (RFC 3339 with
@@ -87,18 +87,20 @@ const RestartAnnotationPrefix = "restart.sendforsign.com/"
 
 // Keys of the Secrets. They are public API: applications are written against them.
 const (
-	// KeyClientKey holds the SFS key of the client (in each Secret).
+	// KeyClientKey holds the SFS key of the client (in each Secret of an SfsClient or SfsClientUser).
 	KeyClientKey = "clientKey"
 	// KeyUserKey holds the SFS key of the user: in the Secret of a client its default user, when that is known.
 	KeyUserKey = "userKey"
-	// KeyBaseURL holds the URL of the API, without a slash at the end (in each Secret).
+	// KeyBaseURL holds the URL of the API, without a slash at the end (in each Secret, but for a generic OAuthToken).
 	KeyBaseURL = "baseURL"
 	// KeyEnvClientKey and KeyEnvUserKey repeat clientKey and userKey under names that suit envFrom.
 	KeyEnvClientKey = "SFS_CLIENT_KEY"
 	KeyEnvUserKey   = "SFS_USER_KEY"
-	// KeyToken holds the client token; KeyTokenType how to send it ("Bearer").
+	// KeyToken holds the client token, or the access token of an OAuthToken; KeyTokenType how to send it ("Bearer").
 	KeyToken     = "token"
 	KeyTokenType = "tokenType"
+	// KeyScope holds the scopes of an access token, with spaces between them, where the provider has told of them.
+	KeyScope = "scope"
 	// KeyPreviousTokens is there only while tokens that were replaced wait for their revocation: a list in JSON, for
 	// the operator and not for applications.
 	KeyPreviousTokens = "previousTokens"
@@ -112,3 +114,19 @@ const (
 	KeyAPIKey    = "apiKey"
 	KeyAPISecret = "secret"
 )
+
+// Keys of the credentials Secret of an OAuthToken.
+const (
+	// KeyClientID and KeyClientSecret are those of the OAuth client.
+	KeyClientID     = "clientID"
+	KeyClientSecret = "clientSecret"
+	// KeyRefreshToken holds the refresh token to begin with; in the state Secret the one that was last given for it.
+	KeyRefreshToken = "refreshToken"
+	// KeySigningSecret, with KeyAPIKey, signs requests to Secured Signing; KeyCallbackURL is their Referer.
+	KeySigningSecret = "apiSecret"
+	KeyCallbackURL   = "callbackURL"
+)
+
+// KeySeed is a key of the state Secret of an OAuthToken. It holds a digest of the refresh token in the credentials Secret from
+// which the one under KeyRefreshToken descends: by another one there the state is void.
+const KeySeed = "seed"

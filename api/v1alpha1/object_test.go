@@ -23,9 +23,10 @@ const (
 	platformKind = "SfsPlatform"
 	clientKind   = "SfsClient"
 	userKind     = "SfsClientUser"
+	oauthKind    = "OAuthToken"
 )
 
-var kinds = []string{platformKind, clientKind, userKind}
+var kinds = []string{platformKind, clientKind, userKind, oauthKind}
 
 var namesGiven atomic.Int64
 
@@ -46,6 +47,12 @@ func newObject(kind string) *unstructured.Unstructured {
 	case userKind:
 		o.SetNamespace(metav1.NamespaceDefault)
 		o.Object["spec"] = map[string]any{"clientRef": map[string]any{"name": "umbrella"}}
+	case oauthKind:
+		o.SetNamespace(metav1.NamespaceDefault)
+		o.Object["spec"] = map[string]any{
+			"provider":             map[string]any{"securedSigning": map[string]any{}},
+			"credentialsSecretRef": map[string]any{"name": "credentials"},
+		}
 	}
 	return o
 }

@@ -84,7 +84,8 @@ type SfsPlatformSpec struct {
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
 }
 
-// CredentialsSecretReference names a Secret in the namespace of the operator.
+// CredentialsSecretReference names a Secret of credentials: of an SfsPlatform in the namespace of the operator, of an
+// OAuthToken in its own.
 type CredentialsSecretReference struct {
 	// name of the Secret.
 	// +required

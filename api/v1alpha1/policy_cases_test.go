@@ -206,10 +206,7 @@ func namingCases(own, another string) map[string]validationCase {
 
 // clientPolicyCases are those of clients alone.
 func clientPolicyCases() map[string]validationCase {
-	const policy, grace = "spec.token.revocationPolicy", "spec.token.previousTokenGracePeriod"
-	onRotate := set(policy, "OnRotate")
 	return together(
-		enumCases(policy, "OnDelete", "Never", "OnRotate"),
 		enumCases("spec.token.verification", "None", "Probe"),
 		map[string]validationCase{
 			"a spec that is taken away with its customKey is refused": {
@@ -221,6 +218,38 @@ func clientPolicyCases() map[string]validationCase {
 				reason: "the message says what to do",
 				field:  "spec", mutate: all(set("spec.customKey", "crm-1"), set("spec.clientKey", "key-1")),
 				wantErrors: []string{"set either customKey or clientKey: each names a client at SFS"},
+			},
+		},
+	)
+}
+
+// tokenLifeCases are those of when a token is renewed and revoked, and of what the status tells of it.
+func tokenLifeCases() map[string]validationCase {
+	const policy, grace = "spec.token.revocationPolicy", "spec.token.previousTokenGracePeriod"
+	onRotate := set(policy, "OnRotate")
+	return together(
+		enumCases(policy, "OnDelete", "Never", "OnRotate"),
+		map[string]validationCase{
+			"a renewal three minutes before the end is accepted": {
+				reason: "the latest",
+				field:  "spec.token.renewBefore", mutate: set("spec.token.renewBefore", "3m"),
+			},
+			"a renewal less than three minutes before the end is refused": {
+				reason: "a kubelet and an application could not take the new token up in time",
+				field:  "spec.token.renewBefore", mutate: set("spec.token.renewBefore", "179s"), wantErrors: []string{renewBeforeMessage},
+			},
+			"a renewal that is not a duration is refused": {
+				reason: "the message says what the field is for",
+				field:  "spec.token.renewBefore", mutate: set("spec.token.renewBefore", "soon"), wantErrors: []string{renewBeforeMessage},
+			},
+
+			"a token of no Secret is refused in status": {
+				reason: "a token stands in a Secret",
+				field:  "status.token.secretRef", mutate: set("status.token.revision", int64(1)), wantErrors: []string{requiredMessage},
+			},
+			"a Secret of the token without a name is refused in status": {
+				reason: "it refers to nothing",
+				field:  "status.token.secretRef.name", mutate: set("status.token.secretRef", map[string]any{}), wantErrors: []string{requiredMessage},
 			},
 			"a token that is revoked when it is replaced is accepted": {
 				reason: "the period has a default", field: "spec.token", mutate: onRotate,

@@ -32,6 +32,13 @@ func manyTargets(n int) []map[string]any {
 	return targets
 }
 
+// restartTriggerCases are those of what workloads are restarted for.
+func restartTriggerCases() map[string]validationCase {
+	return wordCases("spec.rolloutRestartTargets[0].when", func(word string) change {
+		return restarting(restartTarget(map[string]any{"when": word}))
+	}, "KeysChanged", "TokenChanged")
+}
+
 // restartCases are those of the workloads that are restarted when a Secret changes.
 func restartCases() map[string]validationCase {
 	const list, first = "spec.rolloutRestartTargets", "spec.rolloutRestartTargets[0]"
@@ -52,7 +59,6 @@ func restartCases() map[string]validationCase {
 		sizeCases(first+".name", 1, 253, text("name")),
 		refusedCases(first+".name", text("name"), nameMessage, "Web", "other/web", "web_1", "-web", "*"),
 		wordCases(first+".kind", text("kind"), "Deployment", "StatefulSet", "DaemonSet", "Rollout"),
-		wordCases(first+".when", text("when"), "KeysChanged", "TokenChanged"),
 		acceptedCases(interval, text("minInterval"), "1m", "60s", "24h"),
 		refusedCases(interval, text("minInterval"), intervalMessage, "59.999s", "0s", "-5m", "", "5", "1d", "soon"),
 		map[string]validationCase{

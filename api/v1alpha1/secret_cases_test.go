@@ -5,6 +5,7 @@ package v1alpha1_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -24,12 +25,15 @@ type shapedSecret struct {
 	suffix string
 	// retained is what must be there for the Secret to be retained.
 	retained change
+	// key is one of the default keys.
+	key string
 }
 
 var (
-	clientSecret = shapedSecret{"spec.secret", "-sfs", unchanged}
-	tokenSecret  = shapedSecret{"spec.token.secret", "-sfs-token", set("spec.token.revocationPolicy", "Never")}
-	userSecret   = shapedSecret{"spec.secret", "-sfs-user", unchanged}
+	clientSecret = shapedSecret{"spec.secret", "-sfs", unchanged, "clientKey"}
+	tokenSecret  = shapedSecret{"spec.token.secret", "-sfs-token", set("spec.token.revocationPolicy", "Never"), "clientKey"}
+	userSecret   = shapedSecret{"spec.secret", "-sfs-user", unchanged, "clientKey"}
+	oauthSecret  = shapedSecret{"spec.token.secret", "-oauth-token", set("spec.token.revocationPolicy", "Never"), "scope"}
 )
 
 // underDefaultName names the Secret, though it has that name anyway.
@@ -37,7 +41,7 @@ func (s shapedSecret) underDefaultName(o *unstructured.Unstructured) {
 	set(s.field+".name", o.GetName()+s.suffix)(o)
 }
 
-// shapeCases are those of any Secret that the operator writes, whose keys include clientKey and baseURL.
+// shapeCases are those of any Secret that the operator writes, whose keys include s.key and baseURL.
 func shapeCases(s shapedSecret) map[string]validationCase {
 	keys, formats, data := s.field+".keys", s.field+".formats", s.field+".template.data"
 	labels, annotations := s.field+".template.metadata.labels", s.field+".template.metadata.annotations"
@@ -61,21 +65,21 @@ func shapeCases(s shapedSecret) map[string]validationCase {
 			"kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token"),
 
 		countCases(keys, "1", 1, 16),
-		sizeCases(keys+".clientKey", 0, 253, one(keys, "clientKey")),
-		acceptedCases(keys+".clientKey", one(keys, "clientKey"), goodKeys...),
-		refusedCases(keys+".clientKey", one(keys, "clientKey"), "should match", badKeys...),
-		refusedCases(keys+"[clientKey]", one(keys, "clientKey"), reservedKeyMessage, "previousTokens"),
+		sizeCases(keys+"."+s.key, 0, 253, one(keys, s.key)),
+		acceptedCases(keys+"."+s.key, one(keys, s.key), goodKeys...),
+		refusedCases(keys+"."+s.key, one(keys, s.key), "should match", badKeys...),
+		refusedCases(keys+"["+s.key+"]", one(keys, s.key), reservedKeyMessage, "previousTokens"),
 		map[string]validationCase{
 			keys + " that are exchanged are accepted": {
 				reason: "strange, but they differ",
-				field:  s.field, mutate: set(keys, map[string]any{"clientKey": "baseURL", "baseURL": "clientKey"}),
+				field:  s.field, mutate: set(keys, map[string]any{s.key: "baseURL", "baseURL": s.key}),
 			},
 			keys + " of one name are accepted": {
 				reason: "the operator says so, since formats and templates have names as well",
-				field:  s.field, mutate: set(keys, map[string]any{"clientKey": "key", "baseURL": "key"}),
+				field:  s.field, mutate: set(keys, map[string]any{s.key: "key", "baseURL": "key"}),
 			},
 			keys + " may be changed and taken away": {
-				reason: "the Secret is written anew", field: keys, before: one(keys, "clientKey")(""), mutate: unset(keys),
+				reason: "the Secret is written anew", field: keys, before: one(keys, s.key)(""), mutate: unset(keys),
 			},
 			keys + " of a Secret of credentials are refused": {
 				reason: "they never reach a tenant",
@@ -151,7 +155,7 @@ func shapeCases(s shapedSecret) map[string]validationCase {
 			s.field + " of the largest shape is accepted": {
 				reason: "the cost of the rules in CEL is bounded for it",
 				field:  s.field, mutate: all(
-					set(keys, map[string]any{"clientKey": letters(253), "baseURL": letters(252)}),
+					set(keys, map[string]any{s.key: letters(253), "baseURL": letters(252)}),
 					set(data, entries(16, 253, strings.Repeat("{", 16384))),
 					set(labels, entries(16, 63, letters(63))), set(annotations, entries(16, 63, letters(4096))),
 				),
@@ -347,12 +351,18 @@ func identifierShapeCases(s shapedSecret) map[string]validationCase {
 	return cases
 }
 
-// tokenShapeCases are those of the Secret that holds a token.
-func tokenShapeCases() map[string]validationCase {
+// tokenShapeCases are those of the Secret that holds a token: of the default keys of SFS or OAuth, and some that are none.
+func tokenShapeCases(defaultKeys []string, none ...string) map[string]validationCase {
 	const secret, policy = "spec.token.secret", "spec.token.revocationPolicy"
 	const retainMessage = "secret.deletionPolicy Retain needs revocationPolicy Never"
 	noToken := set(secret+".keys", map[string]any{"token": ""})
 	retain := set(secret+".deletionPolicy", "Retain")
+	renamed := map[string]any{}
+	for i, key := range defaultKeys {
+		renamed[key] = []string{"a" + strconv.Itoa(i), ""}[i%2]
+	}
+	last := len(defaultKeys) - 1
+	keysMessage := "keys: the default keys are " + strings.Join(defaultKeys[:last], ", ") + " and " + defaultKeys[last]
 	cases := map[string]validationCase{
 		"all formats of a token are accepted": {
 			reason: "each has a key of its own", field: secret, mutate: set(secret+".formats", []any{
@@ -361,9 +371,7 @@ func tokenShapeCases() map[string]validationCase {
 			}),
 		},
 		"all keys of the Secret of the token are accepted under other names": {
-			reason: "any may be chosen", field: secret, mutate: set(secret+".keys", map[string]any{
-				"token": "a", "tokenType": "", "expiresAt": "b", "issuedAt": "", "clientKey": "c", "baseURL": "",
-			}),
+			reason: "any may be chosen", field: secret, mutate: set(secret+".keys", renamed),
 		},
 		"a token that is nowhere in its Secret is refused": {
 			reason: "nobody could use it", field: secret, mutate: noToken, wantErrors: []string{tokenLeftMessage},
@@ -402,10 +410,10 @@ func tokenShapeCases() map[string]validationCase {
 			field:  "spec.token", mutate: all(retain, set(policy, word)), wantErrors: []string{retainMessage},
 		}
 	}
-	for _, key := range []string{"userKey", "SFS_CLIENT_KEY", "SFS_USER_KEY"} {
+	for _, key := range none {
 		cases["the key "+key+" is refused in the Secret of the token"] = validationCase{
-			reason: "it is in the Secret of identifiers", field: secret, mutate: set(secret+".keys", map[string]any{key: "x"}),
-			wantErrors: []string{"keys: the default keys are token, tokenType, expiresAt, issuedAt, clientKey and baseURL"},
+			reason: "it is in another Secret, if in any", field: secret, mutate: set(secret+".keys", map[string]any{key: "x"}),
+			wantErrors: []string{keysMessage},
 		}
 	}
 	return cases

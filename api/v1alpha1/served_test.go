@@ -6,6 +6,8 @@ package v1alpha1_test
 import (
 	"encoding/json"
 	"errors"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -14,6 +16,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -105,6 +108,36 @@ func TestDefaults(t *testing.T) {
 				"spec.managementPolicy": "Manage", "spec.driftPolicy": "Correct", "spec.deletionPolicy": "Retain",
 			},
 		},
+		"an access token of Secured Signing": {
+			reason: "grant and clientAuthentication are left to the provider, which may be changed later",
+			kind:   oauthKind, mutate: unchanged,
+			want: map[string]any{
+				"spec.provider.securedSigning.region": "Global", "spec.provider.securedSigning.accountCheck": "Disabled",
+				"spec.provider.signicat": nil, "spec.provider.generic": nil, "spec.grant": nil, "spec.clientAuthentication": nil,
+				"spec.scopes": nil, "spec.token": map[string]any{"revocationPolicy": "OnDelete"}, "spec.suspend": nil,
+				"spec.rolloutRestartTargets": nil, "status.observedGeneration": int64(-1),
+			},
+		},
+		"an access token of Signicat": {
+			reason: "only the provider that is named has defaults",
+			kind:   oauthKind, mutate: fromSignicat,
+			want: map[string]any{
+				"spec.provider": map[string]any{"signicat": map[string]any{"environment": "Platform"}}, "spec.grant": nil,
+				"spec.clientAuthentication": nil,
+			},
+		},
+		"an access token of another provider": {
+			reason: "nothing is made up of where it is revoked and whom to trust",
+			kind:   oauthKind, mutate: fromGeneric(nil),
+			want: map[string]any{
+				"spec.provider": map[string]any{"generic": map[string]any{"tokenURL": genericTokenURL}}, "spec.grant": nil,
+			},
+		},
+		"an access token with a workload to restart": {
+			reason: "an item of a list that is kept in Git has no defaults, or it would differ from it for ever",
+			kind:   oauthKind, mutate: restarting(restartTarget(nil)),
+			want: map[string]any{"spec.rolloutRestartTargets": []any{restartTarget(nil)}},
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -171,6 +204,17 @@ func TestTypedObjectsAreAccepted(t *testing.T) {
 			}},
 			want: map[string]any{"spec.default": false, "spec.secret": nil, "status.observedGeneration": int64(-1)},
 		},
+		"the least of an access token": {
+			reason: "what is absent is left out, also of the provider",
+			object: &v1alpha1.OAuthToken{ObjectMeta: named("typed", metav1.NamespaceDefault), Spec: v1alpha1.OAuthTokenSpec{
+				Provider:             v1alpha1.OAuthProvider{SecuredSigning: &v1alpha1.SecuredSigningProvider{}},
+				CredentialsSecretRef: v1alpha1.CredentialsSecretReference{Name: "credentials"},
+			}},
+			want: map[string]any{
+				"spec.provider.securedSigning.region": "Global", "spec.token": map[string]any{"revocationPolicy": "OnDelete"},
+				"spec.grant": nil, "spec.scopes": nil, "status.observedGeneration": int64(-1),
+			},
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -194,6 +238,9 @@ func TestTypedObjectsWithoutRequiredFieldsAreRefused(t *testing.T) {
 		"spec.credentialsSecretRef": &v1alpha1.SfsPlatform{
 			ObjectMeta: metav1.ObjectMeta{Name: "no-credentials"}, Spec: v1alpha1.SfsPlatformSpec{CustomKeyPrefix: "acme"},
 		},
+		"spec.provider": &v1alpha1.OAuthToken{ObjectMeta: metav1.ObjectMeta{Name: "no-provider", Namespace: metav1.NamespaceDefault}, Spec: v1alpha1.OAuthTokenSpec{
+			CredentialsSecretRef: v1alpha1.CredentialsSecretReference{Name: "credentials"},
+		}},
 	} {
 		c := validationCase{reason: want + " is required", field: want, wantErrors: []string{requiredMessage}}
 		c.checkRefusal(t, cluster.strict.Create(t.Context(), o, client.DryRunAll))
@@ -222,6 +269,8 @@ func TestPatchesOfTheOperatorLeaveTheSpecAsItWasWritten(t *testing.T) {
 	all(set("spec.token.renewBefore", "10m"), set("spec.timeout", "0.5m"))(platform)
 	tenant := newObject(clientKind)
 	set("spec.token.renewBefore", "0h10m")(tenant)
+	access := newObject(oauthKind)
+	all(set("spec.token.renewBefore", "0h10m"), set("spec.scopes", []any{"b", "a"}))(access)
 	patches := map[string]func(t *testing.T, o client.Object) error{
 		"of the status": func(t *testing.T, o client.Object) error {
 			t.Helper()
@@ -231,6 +280,10 @@ func TestPatchesOfTheOperatorLeaveTheSpecAsItWasWritten(t *testing.T) {
 				o.Status.ObservedGeneration = o.Generation
 				return cluster.strict.Status().Patch(t.Context(), o, client.MergeFrom(before))
 			case *v1alpha1.SfsClient:
+				before := o.DeepCopy()
+				o.Status.ObservedGeneration = o.Generation
+				return cluster.strict.Status().Patch(t.Context(), o, client.MergeFrom(before))
+			case *v1alpha1.OAuthToken:
 				before := o.DeepCopy()
 				o.Status.ObservedGeneration = o.Generation
 				return cluster.strict.Status().Patch(t.Context(), o, client.MergeFrom(before))
@@ -248,12 +301,17 @@ func TestPatchesOfTheOperatorLeaveTheSpecAsItWasWritten(t *testing.T) {
 				before := o.DeepCopy()
 				o.Annotations = map[string]string{v1alpha1.PausedAnnotation: "true"}
 				return cluster.strict.Patch(t.Context(), o, client.MergeFrom(before))
+			case *v1alpha1.OAuthToken:
+				before := o.DeepCopy()
+				o.Annotations = map[string]string{v1alpha1.PausedAnnotation: "true"}
+				return cluster.strict.Patch(t.Context(), o, client.MergeFrom(before))
 			}
 			return errors.ErrUnsupported
 		},
 	}
 	create(t, platform)
 	create(t, tenant)
+	create(t, access)
 	for name, patch := range patches {
 		for _, test := range []struct {
 			written *unstructured.Unstructured
@@ -261,6 +319,7 @@ func TestPatchesOfTheOperatorLeaveTheSpecAsItWasWritten(t *testing.T) {
 		}{
 			{platform, &v1alpha1.SfsPlatform{}},
 			{tenant, &v1alpha1.SfsClient{}},
+			{access, &v1alpha1.OAuthToken{}},
 		} {
 			if err := cluster.strict.Get(t.Context(), client.ObjectKeyFromObject(test.written), test.typed); err != nil {
 				t.Fatal(err)
@@ -272,6 +331,103 @@ func TestPatchesOfTheOperatorLeaveTheSpecAsItWasWritten(t *testing.T) {
 			if !reflect.DeepEqual(got.Object["spec"], test.written.Object["spec"]) || got.GetGeneration() != 1 {
 				t.Errorf("after a patch %s the spec is %v, want %v", name, got.Object["spec"], test.written.Object["spec"])
 			}
+		}
+	}
+}
+
+func TestTheSamplesAreAccepted(t *testing.T) {
+	t.Parallel()
+	accepted := 0
+	files, err := filepath.Glob("../../config/samples/oauth/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for document := range strings.SplitSeq(string(text), "\n---\n") {
+			o := &unstructured.Unstructured{}
+			if err := yaml.Unmarshal([]byte(document), &o.Object); err != nil {
+				t.Fatalf("%s: %v", file, err)
+			}
+			if o.GetKind() != oauthKind {
+				continue
+			}
+			accepted++
+			o.SetNamespace(metav1.NamespaceDefault)
+			if err := cluster.strict.Create(t.Context(), o, client.DryRunAll); err != nil {
+				t.Errorf("%s: %v", file, err)
+			}
+		}
+	}
+	if accepted != 4 {
+		t.Errorf("%d were tried, want 4", accepted)
+	}
+}
+
+// Whatever stands in the Go types stands in the definition as well, under the same name: what it does not know, it refuses.
+func TestAnAccessTokenIsReadAsItWasWritten(t *testing.T) {
+	t.Parallel()
+	shape := v1alpha1.SecretSpec{
+		Name: "access", Type: "Opaque", Keys: map[string]v1alpha1.SecretKey{"scope": ""}, CreationPolicy: v1alpha1.SecretOrphan,
+	}
+	spec := v1alpha1.OAuthTokenSpec{
+		Grant: v1alpha1.GrantRefreshToken, ClientAuthentication: v1alpha1.ClientAuthenticationForm,
+		Scopes:               []v1alpha1.OAuthScope{"b", "A"},
+		CredentialsSecretRef: v1alpha1.CredentialsSecretReference{Name: "credentials"},
+		Token: v1alpha1.OAuthAccessTokenSpec{
+			TokenLife: v1alpha1.TokenLife{
+				RenewBefore: &metav1.Duration{Duration: 4 * time.Minute}, RevocationPolicy: v1alpha1.RevokeOnRotate,
+				PreviousTokenGracePeriod: &metav1.Duration{Duration: 7 * time.Minute},
+			},
+			Secret: shape,
+		},
+		RolloutRestartTargets: []v1alpha1.RestartedWorkload{{
+			Name: "web", Kind: v1alpha1.RestartDeployment, MinInterval: &metav1.Duration{Duration: time.Hour},
+			Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}},
+		}},
+		Suspend: true,
+	}
+	at := metav1.NewTime(time.Date(2026, 1, 2, 3, 4, 5, 0, time.Local))
+	status := v1alpha1.OAuthTokenStatus{
+		ObservedGeneration: 1,
+		Conditions: []metav1.Condition{{
+			Type: v1alpha1.ReadyCondition, Status: metav1.ConditionTrue, Reason: v1alpha1.AvailableReason, LastTransitionTime: at,
+		}},
+		Token: &v1alpha1.TokenStatus{
+			SecretRef: v1alpha1.SecretReference{Name: "access"}, IssuedTime: at, ExpirationTime: at, RenewalTime: at, Revision: 3,
+			PreviousRevocationTime: &at,
+		},
+		FormerSecrets:      []v1alpha1.FormerSecret{{Name: "former", RemovalTime: at}},
+		RolloutRestarts:    []v1alpha1.RolloutRestart{{Name: "web", Fingerprint: "f", LastRestartTime: &at, Pending: true, Message: "m"}},
+		LastHandledRenewAt: "1", LastHandledRevokeAt: "2",
+	}
+	for name, provider := range map[string]v1alpha1.OAuthProvider{
+		"secured-signing": {SecuredSigning: &v1alpha1.SecuredSigningProvider{
+			Region: v1alpha1.SecuredSigningNewZealand, AccountCheck: v1alpha1.AccountCheckEnabled,
+		}},
+		"generic": {Generic: &v1alpha1.GenericProvider{
+			TokenURL: genericTokenURL, RevocationURL: "https://id.example.com/revoke", CABundle: []byte("PEM"),
+		}},
+	} {
+		o := &v1alpha1.OAuthToken{
+			ObjectMeta: metav1.ObjectMeta{Name: "round-trip-" + name, Namespace: metav1.NamespaceDefault}, Spec: *spec.DeepCopy(),
+		}
+		o.Spec.Provider = provider
+		want := o.DeepCopy().Spec
+		create(t, o)
+		status.DeepCopyInto(&o.Status)
+		if err := cluster.strict.Status().Update(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		got := &v1alpha1.OAuthToken{}
+		if err := cluster.strict.Get(t.Context(), client.ObjectKeyFromObject(o), got); err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got.Spec, want) || !reflect.DeepEqual(got.Status, status) {
+			t.Errorf("%s: got\n%+v\n%+v\nwant\n%+v\n%+v", name, got.Spec, got.Status, want, status)
 		}
 	}
 }
@@ -316,6 +472,7 @@ func TestDiscovery(t *testing.T) {
 		"sfsplatforms":   {platformKind, "sfsp", false},
 		"sfsclients":     {clientKind, "sfsc", true},
 		"sfsclientusers": {userKind, "sfsu", true},
+		"oauthtokens":    {oauthKind, "oat", true},
 	}
 	statuses := 0
 	for _, r := range list.APIResources {
@@ -327,7 +484,7 @@ func TestDiscovery(t *testing.T) {
 				t.Errorf("%s is in %v: kubectl get sfs would not show it", r.Name, r.Categories)
 			}
 			delete(want, r.Name)
-		} else if base, ok := strings.CutSuffix(r.Name, "/status"); ok && slices.Contains([]string{"sfsplatforms", "sfsclients", "sfsclientusers"}, base) {
+		} else if base, ok := strings.CutSuffix(r.Name, "/status"); ok && slices.Contains([]string{"sfsplatforms", "sfsclients", "sfsclientusers", "oauthtokens"}, base) {
 			statuses++
 		} else {
 			t.Errorf("%s is served, and nobody expects it", r.Name)
@@ -372,6 +529,14 @@ func TestColumns(t *testing.T) {
 			want: []column{
 				{"Name", "string", false}, {"Ready", "string", false}, {"Reason", "string", false}, {"Client", "string", false},
 				{"Secret", "string", false}, {"Age", "date", false}, {"UserKey", "string", true}, {"ClientKey", "string", true},
+				{"Message", "string", true},
+			},
+		},
+		oauthKind: {
+			path: "/apis/sendforsign.com/v1alpha1/oauthtokens",
+			want: []column{
+				{"Name", "string", false}, {"Ready", "string", false}, {"Reason", "string", false}, {"Secret", "string", false},
+				{"Expires", "string", false}, {"Age", "date", false}, {"Credentials", "string", true}, {"Renewal", "string", true},
 				{"Message", "string", true},
 			},
 		},

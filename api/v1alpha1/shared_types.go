@@ -12,7 +12,7 @@ import (
 // +kubebuilder:validation:XValidation:rule="self.?template.?mergePolicy.orValue('Merge') != 'Replace' || has(self.template.data) || size(self.?formats.orValue([])) > 0",message="template.mergePolicy Replace needs template.data or formats: without any the Secret would be empty"
 type SecretSpec struct {
 	// name of the Secret. When it changes, the new Secret is written before the old one is removed, ten minutes later.
-	// Absent: the name of this resource and -sfs, -sfs-token or -sfs-user.
+	// Absent: the name of this resource and -sfs, -sfs-token or -sfs-user, of an OAuthToken -oauth-token.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
@@ -286,7 +286,7 @@ type PendingChange struct {
 	To string `json:"to,omitempty"`
 }
 
-// RevocationPolicy says when the operator revokes a token at SFS.
+// RevocationPolicy says when the operator revokes a token.
 // +kubebuilder:validation:Enum=OnDelete;Never;OnRotate
 type RevocationPolicy string
 

@@ -29,6 +29,13 @@ func TestNamesOfSecrets(t *testing.T) {
 		"the identifiers of a user, as chosen": {
 			(&v1alpha1.SfsClientUser{ObjectMeta: named, Spec: v1alpha1.SfsClientUserSpec{Secret: v1alpha1.SecretSpec{Name: "ann"}}}).SecretName(), "ann",
 		},
+		"an access token, by default": {(&v1alpha1.OAuthToken{ObjectMeta: named}).TokenSecretName(), "globex-oauth-token"},
+		"an access token, as chosen": {
+			(&v1alpha1.OAuthToken{ObjectMeta: named, Spec: v1alpha1.OAuthTokenSpec{
+				Token: v1alpha1.OAuthAccessTokenSpec{Secret: v1alpha1.SecretSpec{Name: "access"}},
+			}}).TokenSecretName(), "access",
+		},
+		"the refresh token of the operator": {(&v1alpha1.OAuthToken{ObjectMeta: named}).StateSecretName(), "globex-oauth-state"},
 	}
 	for name, test := range tests {
 		if test.got != test.want {
@@ -73,8 +80,10 @@ func TestSuspension(t *testing.T) {
 		}
 		c := v1alpha1.SfsClient{ObjectMeta: meta, Spec: v1alpha1.SfsClientSpec{Suspend: test.spec}}
 		u := v1alpha1.SfsClientUser{ObjectMeta: meta, Spec: v1alpha1.SfsClientUserSpec{Suspend: test.spec}}
-		if c.IsSuspended() != test.want || u.IsSuspended() != test.want {
-			t.Errorf("%s: a client is %t, a user %t, want %t", name, c.IsSuspended(), u.IsSuspended(), test.want)
+		o := v1alpha1.OAuthToken{ObjectMeta: meta, Spec: v1alpha1.OAuthTokenSpec{Suspend: test.spec}}
+		if c.IsSuspended() != test.want || u.IsSuspended() != test.want || o.IsSuspended() != test.want {
+			t.Errorf("%s: a client is %t, a user %t, an access token %t, want %t",
+				name, c.IsSuspended(), u.IsSuspended(), o.IsSuspended(), test.want)
 		}
 	}
 }
@@ -107,6 +116,73 @@ func TestObservation(t *testing.T) {
 	}
 }
 
+// What the spec leaves out is as the provider has it.
+func TestProvidersHavePresets(t *testing.T) {
+	t.Parallel()
+	type facts struct {
+		preset         string
+		grant          v1alpha1.OAuthGrant
+		authentication v1alpha1.OAuthClientAuthentication
+		checks         bool
+	}
+	for name, test := range map[string]struct {
+		spec v1alpha1.OAuthTokenSpec
+		want facts
+	}{
+		"Signicat Express": {
+			v1alpha1.OAuthTokenSpec{Provider: v1alpha1.OAuthProvider{Signicat: &v1alpha1.SignicatProvider{Environment: v1alpha1.SignicatExpress}}},
+			facts{"Signicat/Express", "ClientCredentials", "Basic", false},
+		},
+		"Signicat Platform, in the form": {
+			v1alpha1.OAuthTokenSpec{
+				Provider:             v1alpha1.OAuthProvider{Signicat: &v1alpha1.SignicatProvider{Environment: v1alpha1.SignicatPlatform}},
+				ClientAuthentication: v1alpha1.ClientAuthenticationForm,
+			},
+			facts{"Signicat/Platform", "ClientCredentials", "Form", false},
+		},
+		"Secured Signing": {
+			v1alpha1.OAuthTokenSpec{Provider: v1alpha1.OAuthProvider{SecuredSigning: &v1alpha1.SecuredSigningProvider{}}},
+			facts{"SecuredSigning/Global", "RefreshToken", "Form", false},
+		},
+		"Secured Signing in New Zealand, with its account": {
+			v1alpha1.OAuthTokenSpec{Provider: v1alpha1.OAuthProvider{SecuredSigning: &v1alpha1.SecuredSigningProvider{
+				Region: v1alpha1.SecuredSigningNewZealand, AccountCheck: v1alpha1.AccountCheckEnabled,
+			}}},
+			facts{"SecuredSigning/NewZealand", "RefreshToken", "Form", true},
+		},
+		"another": {
+			v1alpha1.OAuthTokenSpec{Provider: v1alpha1.OAuthProvider{Generic: &v1alpha1.GenericProvider{}}},
+			facts{"", "ClientCredentials", "Basic", false},
+		},
+		"another, with a refresh token": {
+			v1alpha1.OAuthTokenSpec{Provider: v1alpha1.OAuthProvider{Generic: &v1alpha1.GenericProvider{}}, Grant: v1alpha1.GrantRefreshToken},
+			facts{"", "RefreshToken", "Basic", false},
+		},
+	} {
+		o := v1alpha1.OAuthToken{Spec: test.spec}
+		got := facts{o.Spec.Provider.Preset(), o.Grant(), o.ClientAuthentication(), o.Spec.Provider.ChecksAccount()}
+		if got != test.want {
+			t.Errorf("%s: got %v, want %v", name, got, test.want)
+		}
+	}
+}
+
+func TestWorkloadsOfAnAccessTokenAreRestartedWithEach(t *testing.T) {
+	t.Parallel()
+	o := v1alpha1.OAuthToken{Spec: v1alpha1.OAuthTokenSpec{RolloutRestartTargets: []v1alpha1.RestartedWorkload{
+		{Name: "web", Kind: v1alpha1.RestartDeployment}, {Name: "db", Kind: v1alpha1.RestartStatefulSet},
+	}}}
+	targets := o.RestartTargets()
+	if len(targets) != 2 {
+		t.Fatalf("got %d targets, want 2", len(targets))
+	}
+	for i, target := range targets {
+		if target.RestartedWorkload != o.Spec.RolloutRestartTargets[i] || target.When != v1alpha1.RestartWhenTokenChanged {
+			t.Errorf("got %+v, want %+v with each token", target, o.Spec.RolloutRestartTargets[i])
+		}
+	}
+}
+
 // Applications, manifests in Git and buttons are written against these words: to change one breaks them.
 func TestPublicWords(t *testing.T) {
 	t.Parallel()
@@ -122,6 +198,13 @@ func TestPublicWords(t *testing.T) {
 		{v1alpha1.KeyIssuedAt, "issuedAt"},
 		{v1alpha1.KeyAPIKey, "apiKey"},
 		{v1alpha1.KeyAPISecret, "secret"},
+		{v1alpha1.KeyScope, "scope"},
+		{v1alpha1.KeyClientID, "clientID"},
+		{v1alpha1.KeyClientSecret, "clientSecret"},
+		{v1alpha1.KeyRefreshToken, "refreshToken"},
+		{v1alpha1.KeySigningSecret, "apiSecret"},
+		{v1alpha1.KeyCallbackURL, "callbackURL"},
+		{v1alpha1.KeySeed, "seed"},
 		{v1alpha1.ManagedByLabel, "app.kubernetes.io/managed-by"},
 		{v1alpha1.ManagedByValue, "sfs-operator"},
 		{v1alpha1.ReconcileRequestedAtAnnotation, "sendforsign.com/reconcile-requested-at"},

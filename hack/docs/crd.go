@@ -109,7 +109,7 @@ func readKinds(dir string) ([]kind, error) {
 }
 
 func rank(kind string) int {
-	return slices.Index([]string{"SfsPlatform", "SfsClient", "SfsClientUser"}, kind)
+	return slices.Index([]string{"SfsPlatform", "SfsClient", "SfsClientUser", "OAuthToken"}, kind)
 }
 
 // field is one of a kind, by its path from the root of the resource, such as spec.adoption[].name.

@@ -239,10 +239,15 @@ func twinOf(f field, fields []field) (field, bool) {
 
 var referred = regexp.MustCompile(`\((\w+\.md)#(\w+)\)`)
 
-// referredTo is the field of another kind to whose heading a text refers, and which has the same path.
+// referredTo is the field of another kind to whose heading a text refers, and which has the same path, or shapes a Secret
+// in the same way.
 func referredTo(f field, text string, kinds []kind) (field, bool) {
 	link := referred.FindStringSubmatch(text)
-	if len(link) == 0 || link[2] != anchor(f.path) {
+	path := f.path
+	if below, ok := strings.CutPrefix(path, "spec.token.secret."); ok {
+		path = "spec.secret." + below
+	}
+	if len(link) == 0 || link[2] != anchor(path) {
 		return field{}, false
 	}
 	for _, k := range kinds {
@@ -250,7 +255,7 @@ func referredTo(f field, text string, kinds []kind) (field, bool) {
 			continue
 		}
 		for _, other := range fieldsBelow("spec", k.Schema.Properties["spec"]) {
-			if other.path == f.path {
+			if other.path == path {
 				return other, true
 			}
 		}

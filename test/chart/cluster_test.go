@@ -240,7 +240,7 @@ func TestARealAPIServerTakesTheChart(t *testing.T) {
 		if err := list.EachListItem(func(o runtime.Object) error {
 			seen++
 			return c.problems(o.(*unstructured.Unstructured))
-		}); err != nil || seen != 3 {
+		}); err != nil || seen != 4 {
 			t.Errorf("of %d examples: %v", seen, err)
 		}
 	})

@@ -219,6 +219,7 @@ func TestKubeStateMetricsMayReadWhatItIsToTell(t *testing.T) {
 	for _, resource := range []string{
 		"customresourcedefinitions.apiextensions.k8s.io",
 		"sfsplatforms.sendforsign.com", "sfsclients.sendforsign.com", "sfsclientusers.sendforsign.com",
+		"oauthtokens.sendforsign.com",
 	} {
 		want["list "+resource], want["watch "+resource] = true, true
 	}

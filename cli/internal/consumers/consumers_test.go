@@ -198,7 +198,12 @@ func TestWhoNeverSeesANewToken(t *testing.T) {
 	frozen := Use{Secret: secret, How: "envFrom", Frozen: true}
 	byKey := func(key string) Use { return Use{Secret: secret, How: "env X", Key: key, Frozen: true} }
 	restart := func(target v1alpha1.RolloutRestartTarget) []v1alpha1.RolloutRestartTarget {
-		return []v1alpha1.RolloutRestartTarget{{Name: "other", Kind: v1alpha1.RestartStatefulSet, When: v1alpha1.RestartWhenTokenChanged}, target}
+		return []v1alpha1.RolloutRestartTarget{{
+			RestartedWorkload: v1alpha1.RestartedWorkload{Name: "other", Kind: v1alpha1.RestartStatefulSet}, When: v1alpha1.RestartWhenTokenChanged,
+		}, target}
+	}
+	withEachToken := func(w v1alpha1.RestartedWorkload) v1alpha1.SfsClientSpec {
+		return v1alpha1.SfsClientSpec{RolloutRestartTargets: restart(v1alpha1.RolloutRestartTarget{RestartedWorkload: w, When: "TokenChanged"})}
 	}
 	selector := func(app string) *metav1.LabelSelector {
 		return &metav1.LabelSelector{MatchLabels: map[string]string{"app": app}}
@@ -217,27 +222,25 @@ func TestWhoNeverSeesANewToken(t *testing.T) {
 		"a key that lasts, renamed":         {use: byKey("ID"), spec: renaming("clientKey", "ID")},
 		"restarted with each token": {
 			use:  frozen,
-			spec: v1alpha1.SfsClientSpec{RolloutRestartTargets: restart(v1alpha1.RolloutRestartTarget{Name: "web", Kind: "Deployment", When: "TokenChanged"})},
+			spec: withEachToken(v1alpha1.RestartedWorkload{Name: "web", Kind: "Deployment"}),
 		},
 		"restarted for keys only": {
 			use: frozen, want: 1,
-			spec: v1alpha1.SfsClientSpec{RolloutRestartTargets: restart(v1alpha1.RolloutRestartTarget{Name: "web", Kind: "Deployment"})},
+			spec: v1alpha1.SfsClientSpec{RolloutRestartTargets: restart(v1alpha1.RolloutRestartTarget{
+				RestartedWorkload: v1alpha1.RestartedWorkload{Name: "web", Kind: "Deployment"},
+			})},
 		},
 		"another is restarted": {
 			use: frozen, want: 1,
-			spec: v1alpha1.SfsClientSpec{RolloutRestartTargets: restart(v1alpha1.RolloutRestartTarget{Name: "api", Kind: "Deployment", When: "TokenChanged"})},
+			spec: withEachToken(v1alpha1.RestartedWorkload{Name: "api", Kind: "Deployment"}),
 		},
 		"restarted by its labels": {
-			use: frozen,
-			spec: v1alpha1.SfsClientSpec{RolloutRestartTargets: restart(v1alpha1.RolloutRestartTarget{
-				Name: "x", Kind: "Deployment", When: "TokenChanged", Selector: selector("web"),
-			})},
+			use:  frozen,
+			spec: withEachToken(v1alpha1.RestartedWorkload{Name: "x", Kind: "Deployment", Selector: selector("web")}),
 		},
 		"others are restarted by their labels": {
 			use: frozen, want: 1,
-			spec: v1alpha1.SfsClientSpec{RolloutRestartTargets: restart(v1alpha1.RolloutRestartTarget{
-				Name: "web", Kind: "Deployment", When: "TokenChanged", Selector: selector("api"),
-			})},
+			spec: withEachToken(v1alpha1.RestartedWorkload{Name: "web", Kind: "Deployment", Selector: selector("api")}),
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

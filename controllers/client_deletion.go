@@ -136,7 +136,7 @@ func (r *ClientReconciler) revokeToken(ctx context.Context, p *clientPass, name 
 	if p.client.DeletionTimestamp.IsZero() {
 		r.tokens.drop(p.ref) // one that may have been revoked must not be published again
 	}
-	err = p.try(ctx, step{name: "revoke", session: session, class: classRenewal, deadline: p.leaveBy()}, func() error {
+	err = p.try(ctx, step{name: "revoke", connection: session, class: classRenewal, deadline: p.leaveBy()}, func() error {
 		for _, value := range values {
 			refusal, err := session.revoke(ctx, p.ref, value)
 			if err != nil {

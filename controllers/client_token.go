@@ -287,7 +287,7 @@ func (r *ClientReconciler) mintInTurn(ctx context.Context, p *clientPass, curren
 		return m, err
 	}
 	limit := func(wait time.Duration) time.Duration { return token.RetryDelay(current, wait, p.now) }
-	s := step{name: tokenStep, session: session, class: tokenClass(current, p.now), deadline: p.tokenDeadline(current), limit: limit}
+	s := step{name: tokenStep, connection: session, class: tokenClass(current, p.now), deadline: p.tokenDeadline(current), limit: limit}
 	if s.class != classLosing {
 		s.sooner = losing(current).Sub(p.now)
 	}

@@ -152,7 +152,7 @@ func inVain(err error, missed func(why string) happening) (happening, error) {
 
 // retire takes the step that changes a customKey at SFS, and says how it went.
 func (p *tenantPass) retire(ctx context.Context, session *session, customKey string, change func() error) (happening, error) {
-	err := p.try(ctx, step{name: "retire", session: session, class: classRenewal, deadline: p.leaveBy()}, change)
+	err := p.try(ctx, step{name: "retire", connection: session, class: classRenewal, deadline: p.leaveBy()}, change)
 	failed := problemOf(err)
 	switch {
 	case err == nil:

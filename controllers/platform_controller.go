@@ -138,7 +138,7 @@ func (r *PlatformReconciler) verify(ctx context.Context, p *platformPass, s *ses
 
 // ask asks SFS for a platform token, or takes it from the session if there is one.
 func (r *PlatformReconciler) ask(ctx context.Context, p *platformPass, name string, s *session) error {
-	key := p.key(step{name: name, circumstances: p.requested(), session: s})
+	key := p.key(step{name: name, circumstances: p.requested(), connection: s})
 	if err := p.attempts.due(key); err != nil {
 		return p.later(err)
 	}

@@ -297,7 +297,7 @@ func (r *ClientReconciler) revokeEach(ctx context.Context, p *clientPass, due pr
 	// A new request does not wait for the pause after an old failure.
 	s := step{
 		name: "revoke previous", circumstances: p.requests().revoke + "/" + p.requests().platformRevoke,
-		session: session, class: classRenewal, deadline: due[0].expires,
+		connection: session, class: classRenewal, deadline: due[0].expires,
 	}
 	left = due // all of them, should the step not even begin
 	err = p.try(ctx, s, func() error {

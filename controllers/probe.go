@@ -121,7 +121,7 @@ func (r *ClientReconciler) askWithToken(ctx context.Context, p *clientPass, have
 	if err != nil {
 		return nil, err
 	}
-	err = p.try(ctx, step{name: "probe", session: session}, func() error {
+	err = p.try(ctx, step{name: "probe", connection: session}, func() error {
 		answer = session.callWithToken(ctx, p.ref, held.value, func(ctx context.Context, api *sendforsign.API, auth sendforsign.Auth) error {
 			_, err := api.ReadClient(ctx, auth, sendforsign.ClientQuery{ClientKey: p.client.Status.ClientKey})
 			return err

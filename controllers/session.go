@@ -33,6 +33,8 @@ type session struct {
 	asked string
 }
 
+func (s *session) entrance() *gate { return s.gate }
+
 // circumstances name the session for the record of failures. What failed before the credentials were accepted again is
 // not held up by it.
 func (s *session) circumstances() string {

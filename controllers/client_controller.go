@@ -6,6 +6,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -44,6 +45,7 @@ type ClientReconciler struct {
 	// omitTimes leaves the times of the tokens to their Secrets.
 	omitTimes bool
 	share     share
+	restarter restarter
 }
 
 const clientKind = "SfsClient"
@@ -138,11 +140,34 @@ func (r *ClientReconciler) reconcile(ctx context.Context, p *clientPass) error {
 	if published == nil && p.misshapen != nil {
 		p.report(v1alpha1.SecretReadyCondition, "", "", p.misshapen)
 	}
-	r.restartConsumers(ctx, p)
+	r.restarter.restartConsumers(ctx, p.restarts())
 	if published == nil && kept == nil {
 		failed = append(failed, r.sweepFormer(ctx, p))
 	}
 	return firstUnsettled(failed)
+}
+
+// restarts is the part of the pass that restarts what reads the two Secrets.
+func (p *clientPass) restarts() restartPass {
+	return restartPass{
+		pass: p.pass, targets: p.client.Spec.RolloutRestartTargets, notes: &p.client.Status.RolloutRestarts, contentIn: p.contentIn,
+	}
+}
+
+func (p *clientPass) contentIn(look func(name string) (*published, error)) (c content, err error) {
+	have, err := look(p.client.SecretName())
+	if err != nil {
+		return c, err
+	}
+	c.identifiers = identifiersDigest(have)
+	if !p.client.TokenEnabled() || !slices.ContainsFunc(p.client.Spec.RolloutRestartTargets, countsTokens) {
+		return c, nil
+	}
+	if have, err = look(p.tokenName); err != nil {
+		return c, err
+	}
+	c.token = tokenDigest(have)
+	return c, nil
 }
 
 // sweepFormer removes the Secrets of former names. What SFS says of the profile or of the users does not keep it from that.

@@ -112,7 +112,7 @@ func newReconcilers(c client.Client, secrets, live client.Reader, o Options) rec
 		clients: &ClientReconciler{
 			client: c, live: live, clock: o.Clock, metrics: o.Metrics, sessions: sessions, secrets: writer, creator: maker, attempts: tried,
 			claims: taken, drift: found, tokens: keptTokens{newMemory[keptToken]()}, probes: newMemory[probing](), share: served,
-			omitTimes: o.OmitTokenTimes,
+			omitTimes: o.OmitTokenTimes, restarter: restarter{live: live, secrets: writer},
 		},
 		users: &UserReconciler{
 			client: c, clock: o.Clock, sessions: sessions, secrets: writer, creator: maker, attempts: tried,

@@ -24,8 +24,8 @@ type connection interface {
 // step is a part of a pass that makes requests to an API.
 type step struct {
 	name string
-	// circumstances beside the generation and those of the connection, with which it is another step, and not held up by a failure of
-	// the one before.
+	// circumstances beside the generation and those of the connection, with which it is another step, and not held up by a
+	// failure of the one before.
 	circumstances string
 	connection    connection
 	class         class

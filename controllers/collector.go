@@ -133,12 +133,12 @@ func (s *scrape) token(ctx context.Context, platform *v1alpha1.SfsPlatform, c *v
 		return nil
 	}
 	var secret corev1.Secret
-	at := client.ObjectKey{Namespace: c.Namespace, Name: publishedIn(c)}
+	at := client.ObjectKey{Namespace: c.Namespace, Name: publishedIn(c.Status.Token, c.TokenSecretName())}
 	if err := s.reader.Get(ctx, at, &secret, client.UnsafeDisableDeepCopy); err != nil {
 		return client.IgnoreNotFound(err)
 	}
 	who := ref{kind: clientKind, namespace: c.Namespace, name: c.Name}
-	held := seen(&secret, who, c.UID).token(c)
+	held := seen(&secret, who, c.UID).token(c.UID)
 	if held == nil {
 		return nil
 	}

@@ -56,7 +56,7 @@ func (p *pass) leaveBy() time.Time {
 	return time.Time{}
 }
 
-const notInTime = "SFS could not be asked in time"
+func notInTime(api string) string { return api + " could not be asked in time" }
 
 // duty is what is done at SFS for a resource that is being deleted, while its finalizer holds it.
 type duty struct {

@@ -192,7 +192,7 @@ func (p *platformPass) reportPause(s *session) {
 		return
 	}
 	p.wakeIn(until.Sub(p.now))
-	asked := pauseAsked(nil)
+	asked := pauseAsked(sfs, nil)
 	p.set(v1alpha1.ThrottledCondition, metav1.ConditionTrue, asked.reason, asked.message)
 	if !was {
 		p.tell(failing(conditions.Get(p.platform, v1alpha1.ThrottledCondition)))

@@ -119,3 +119,14 @@ func (s *session) callWithKey(ctx context.Context, who ref, do func(context.Cont
 	}
 	return err
 }
+
+// callWithToken makes a request with a client token, as part of a step that has been admitted. What SFS says against that
+// token says nothing of the platform token.
+func (s *session) callWithToken(
+	ctx context.Context, who ref, value sendforsign.Secret, do func(context.Context, *sendforsign.API, sendforsign.Auth) error,
+) error {
+	s.gate.spend(who)
+	err := do(ctx, s.api, sendforsign.ClientToken(value))
+	s.note(err)
+	return err
+}

@@ -6,6 +6,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -17,7 +18,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
-	"github.com/sendforsign/sfs-operator/internal/metrics"
 )
 
 // +kubebuilder:rbac:groups=sendforsign.com,resources=sfsclients,verbs=get;list;watch;patch
@@ -28,21 +28,18 @@ import (
 
 // ClientReconciler keeps SfsClients: one client at SFS, its identifiers in one Secret, a living token in another.
 type ClientReconciler struct {
-	client   client.Client
-	live     client.Reader
-	clock    clock.PassiveClock
-	metrics  *metrics.Metrics
-	recorder events.EventRecorder
-	sessions *Sessions
-	secrets  *Secrets
-	creator  *creator
-	attempts *attempts
-	claims   *claims
-	drift    *drift
-	tokens   keptTokens
-	probes   *memory[probing]
-	// omitTimes leaves the times of the tokens to their Secrets.
-	omitTimes bool
+	client    client.Client
+	live      client.Reader
+	clock     clock.PassiveClock
+	recorder  events.EventRecorder
+	sessions  *Sessions
+	secrets   *Secrets
+	creator   *creator
+	attempts  *attempts
+	claims    *claims
+	drift     *drift
+	keeper    *tokenKeeper
+	restarter restarter
 	share     share
 }
 
@@ -52,11 +49,7 @@ const clientKind = "SfsClient"
 type clientPass struct {
 	*tenantPass
 	client *v1alpha1.SfsClient
-	// tokenName and tokenForm are those of the token Secret in this pass, and misshapen is what is wrong with the one that the
-	// spec asks for.
-	tokenName string
-	tokenForm form
-	misshapen error
+	token  *tokenPass
 }
 
 // Reconcile does what is due for one SfsClient. The steps behind the identity do not wait for one another: a profile
@@ -87,7 +80,7 @@ func (r *ClientReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctr
 }
 
 func (r *ClientReconciler) passOver(who ref, c *v1alpha1.SfsClient) *clientPass {
-	return &clientPass{client: c, tenantPass: &tenantPass{
+	p := &clientPass{client: c, tenantPass: &tenantPass{
 		pass:     newPass(who, c, r.clock, r.client, r.recorder, r.attempts),
 		sessions: r.sessions,
 		drift:    r.drift,
@@ -96,6 +89,7 @@ func (r *ClientReconciler) passOver(who ref, c *v1alpha1.SfsClient) *clientPass 
 		},
 		policy: profilePolicy{observed: c.IsObserved(), reported: c.Spec.DriftPolicy == v1alpha1.DriftPolicyReport},
 	}}
+	return p.withToken()
 }
 
 // rest does nothing, but does not say either that all is well for longer than it is.
@@ -106,7 +100,7 @@ func (r *ClientReconciler) rest(ctx context.Context, p *clientPass) error {
 	}
 	p.platform, p.resting = platform, true
 	if p.client.TokenEnabled() {
-		if err := r.keepToken(ctx, p, suspended()); err != nil {
+		if err := r.keeper.keep(ctx, p.token, suspended()); err != nil {
 			return err
 		}
 	}
@@ -133,16 +127,39 @@ func (r *ClientReconciler) reconcile(ctx context.Context, p *clientPass) error {
 		published = r.publishIdentity(ctx, p)
 		failed = append(failed, p.syncProfile(ctx, clientProfile{r, p}), published, r.checkUsers(ctx, p))
 	}
-	kept := r.keepToken(ctx, p, identity)
+	kept := r.keeper.keep(ctx, p.token, identity)
 	failed = append(failed, kept)
-	if published == nil && p.misshapen != nil {
-		p.report(v1alpha1.SecretReadyCondition, "", "", p.misshapen)
+	if published == nil && p.token.misshapen != nil {
+		p.report(v1alpha1.SecretReadyCondition, "", "", p.token.misshapen)
 	}
-	r.restartConsumers(ctx, p)
+	r.restarter.restartConsumers(ctx, p.restarts())
 	if published == nil && kept == nil {
 		failed = append(failed, r.sweepFormer(ctx, p))
 	}
 	return firstUnsettled(failed)
+}
+
+// restarts is the part of the pass that restarts what reads the two Secrets.
+func (p *clientPass) restarts() restartPass {
+	return restartPass{
+		pass: p.pass, targets: p.client.Spec.RolloutRestartTargets, notes: &p.client.Status.RolloutRestarts, contentIn: p.contentIn,
+	}
+}
+
+func (p *clientPass) contentIn(look func(name string) (*published, error)) (c content, err error) {
+	have, err := look(p.client.SecretName())
+	if err != nil {
+		return c, err
+	}
+	c.identifiers = identifiersDigest(have)
+	if !p.client.TokenEnabled() || !slices.ContainsFunc(p.client.Spec.RolloutRestartTargets, countsTokens) {
+		return c, nil
+	}
+	if have, err = look(p.token.name); err != nil {
+		return c, err
+	}
+	c.token = tokenDigest(have)
+	return c, nil
 }
 
 // sweepFormer removes the Secrets of former names. What SFS says of the profile or of the users does not keep it from that.
@@ -150,7 +167,7 @@ func (r *ClientReconciler) sweepFormer(ctx context.Context, p *clientPass) error
 	keep := []string{p.client.SecretName()}
 	if p.client.TokenEnabled() {
 		// Until there is a token in the new Secret, the one in the old Secret serves.
-		keep = append(keep, p.client.TokenSecretName(), p.publishedIn())
+		keep = append(keep, p.client.TokenSecretName(), p.token.publishedIn())
 	}
 	return p.sweep(ctx, r.secrets, &p.client.Status.FormerSecrets, p.leave, keep...)
 }
@@ -197,10 +214,9 @@ func (r *ClientReconciler) forgetWork(who ref) {
 	r.secrets.forget(who)
 	r.creator.unsaved.drop(who)
 	r.attempts.goneBut(who, driftStep)
-	r.tokens.drop(who)
+	r.keeper.forget(who)
 	r.drift.cleared(who)
 	r.drift.settled(who)
-	r.probes.drop(who)
 }
 
 // looksOn: the SfsClientUsers that are served here bring back a client that another process serves.

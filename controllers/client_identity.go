@@ -32,14 +32,14 @@ func (r *ClientReconciler) bind(ctx context.Context, p *clientPass) error {
 	p.urgency = urgencyDue
 	defer r.claims.release(p.ref)
 	if p.client.Spec.ClientKey != "" {
-		return p.try(ctx, step{name: "bind", session: session, class: classCreate}, func() error { return r.importClient(ctx, p) })
+		return p.try(ctx, step{name: "bind", connection: session, class: classCreate}, func() error { return r.importClient(ctx, p) })
 	}
 	found := v1alpha1.OriginRecovered
 	status.CustomKey = clientCustomKey(p.platform, p.client)
 	if p.client.Spec.CustomKey != "" {
 		found = v1alpha1.OriginAdopted
 	}
-	err = p.try(ctx, step{name: "bind", session: session, class: classCreate}, func() error {
+	err = p.try(ctx, step{name: "bind", connection: session, class: classCreate}, func() error {
 		return r.creator.ensure(ctx, p.pass, creation{
 			customKey: status.CustomKey,
 			found:     found,
@@ -275,7 +275,7 @@ func (r *ClientReconciler) askForDefaultUser(ctx context.Context, p *clientPass)
 		return false, err
 	}
 	var atSFS []sendforsign.User
-	err = p.try(ctx, step{name: askUsers, session: session, class: classCreate}, func() error {
+	err = p.try(ctx, step{name: askUsers, connection: session, class: classCreate}, func() error {
 		return session.callWithKey(ctx, p.ref, func(ctx context.Context, api *sendforsign.API, key sendforsign.Auth) (err error) {
 			atSFS, err = api.ListUsers(ctx, key, p.client.Status.ClientKey)
 			return err

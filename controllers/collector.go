@@ -10,11 +10,13 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 	"github.com/sendforsign/sfs-operator/internal/metrics"
+	"github.com/sendforsign/sfs-operator/internal/token"
 )
 
 // Collector exports the conditions and the tokens of the resources, as the cache has them when it is asked. So a series ends
@@ -101,8 +103,14 @@ func (s *scrape) resources(ctx context.Context) error {
 		}
 	}
 	for i := range clients.Items {
-		s.conditionsOf(clientKind, &clients.Items[i])
-		if err := s.token(ctx, byName[clients.Items[i].Spec.PlatformRef.Name], &clients.Items[i]); err != nil {
+		c := &clients.Items[i]
+		s.conditionsOf(clientKind, c)
+		if !c.TokenEnabled() || c.IsSuspended() {
+			continue // there are no times of a token that is left to expire
+		}
+		who, platform := ref{kind: clientKind, namespace: c.Namespace, name: c.Name}, c.Spec.PlatformRef.Name
+		err := s.token(ctx, who, c.UID, publishedIn(c.Status.Token, c.TokenSecretName()), renewalPolicy(byName[platform], c), platform)
+		if err != nil {
 			return err
 		}
 	}
@@ -126,32 +134,26 @@ func (s *scrape) conditionsOf(kind string, o object) {
 // tokenTimes are those of a token.
 type tokenTimes struct{ issued, renewal, expiration time.Time }
 
-// token exports the times of the token in the Secret, which outlive a lost status. There are none of a token that is left to
-// expire because its resource is suspended.
-func (s *scrape) token(ctx context.Context, platform *v1alpha1.SfsPlatform, c *v1alpha1.SfsClient) error {
-	if !c.TokenEnabled() || c.IsSuspended() {
-		return nil
-	}
-	var secret corev1.Secret
-	at := client.ObjectKey{Namespace: c.Namespace, Name: publishedIn(c)}
-	if err := s.reader.Get(ctx, at, &secret, client.UnsafeDisableDeepCopy); err != nil {
+// token exports the times of the token in the Secret, which outlive a lost status.
+func (s *scrape) token(ctx context.Context, who ref, owner types.UID, secret string, policy token.Policy, platform string) error {
+	var in corev1.Secret
+	if err := s.reader.Get(ctx, client.ObjectKey{Namespace: who.namespace, Name: secret}, &in, client.UnsafeDisableDeepCopy); err != nil {
 		return client.IgnoreNotFound(err)
 	}
-	who := ref{kind: clientKind, namespace: c.Namespace, name: c.Name}
-	held := seen(&secret, who, c.UID).token(c)
+	held := seen(&in, who, owner).token(owner)
 	if held == nil {
 		return nil
 	}
-	found := tokenTimes{held.Issued, renewalPolicy(platform, c).RenewalTime(*held), held.Expires}
+	found := tokenTimes{held.Issued, policy.RenewalTime(*held), held.Expires}
 	if s.perResource {
-		s.times(found, c.Spec.PlatformRef.Name, c.Namespace, c.Name)
+		s.times(found, platform, who.namespace, who.name)
 		return nil
 	}
-	first, known := s.first[c.Spec.PlatformRef.Name]
+	first, known := s.first[platform]
 	if !known {
 		first = found
 	}
-	s.first[c.Spec.PlatformRef.Name] = tokenTimes{
+	s.first[platform] = tokenTimes{
 		earlier(first.issued, found.issued), earlier(first.renewal, found.renewal), earlier(first.expiration, found.expiration),
 	}
 	return nil

@@ -56,7 +56,7 @@ func (p *pass) leaveBy() time.Time {
 	return time.Time{}
 }
 
-const notInTime = "SFS could not be asked in time"
+func notInTime(api string) string { return api + " could not be asked in time" }
 
 // duty is what is done at SFS for a resource that is being deleted, while its finalizer holds it.
 type duty struct {
@@ -152,7 +152,7 @@ func inVain(err error, missed func(why string) happening) (happening, error) {
 
 // retire takes the step that changes a customKey at SFS, and says how it went.
 func (p *tenantPass) retire(ctx context.Context, session *session, customKey string, change func() error) (happening, error) {
-	err := p.try(ctx, step{name: "retire", session: session, class: classRenewal, deadline: p.leaveBy()}, change)
+	err := p.try(ctx, step{name: "retire", connection: session, class: classRenewal, deadline: p.leaveBy()}, change)
 	failed := problemOf(err)
 	switch {
 	case err == nil:

@@ -191,7 +191,7 @@ func (r *PlatformReconciler) checkDrift(ctx context.Context, p *platformPass, se
 const driftStep = "drift"
 
 func (p *platformPass) listClients(ctx context.Context, session *session) (atSFS []sendforsign.Client, err error) {
-	err = p.try(ctx, step{name: driftStep, session: session, class: classDrift}, func() error {
+	err = p.try(ctx, step{name: driftStep, connection: session, class: classDrift}, func() error {
 		return session.call(ctx, p.ref, func(ctx context.Context, api *sendforsign.API, platform sendforsign.Secret) (err error) {
 			atSFS, err = api.ListClients(ctx, sendforsign.PlatformToken(platform))
 			return err
@@ -250,7 +250,7 @@ func (r *ClientReconciler) compareUsers(ctx context.Context, p *clientPass, decl
 		return err
 	}
 	var atSFS []sendforsign.User
-	err = p.try(ctx, step{name: driftStep, session: session, class: classDrift}, func() error {
+	err = p.try(ctx, step{name: driftStep, connection: session, class: classDrift}, func() error {
 		return session.callWithKey(ctx, p.ref, func(ctx context.Context, api *sendforsign.API, key sendforsign.Auth) (err error) {
 			atSFS, err = api.ListUsers(ctx, key, p.client.Status.ClientKey)
 			return err

@@ -107,8 +107,8 @@ func renewedOnRequest() happening {
 	return normal("Renewed", "Renew", "a new token was published as requested")
 }
 
-func replacedRejected() happening {
-	return warning("TokenRejected", "Renew", "SFS no longer took the published token; a new one was published")
+func replacedRejected(by string) happening {
+	return warning("TokenRejected", "Renew", by+" no longer took the published token; a new one was published")
 }
 
 func revoked() happening { return normal("Revoked", "Revoke", "the token was revoked") }

@@ -221,22 +221,24 @@ func (f *fleet) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, e
 	f.served = append(f.served, n)
 	f.mu.Unlock()
 	who := ref{kind: clientKind, namespace: req.Namespace, name: req.Name}
-	p := &clientPass{client: n.object, tokenName: n.object.TokenSecretName(), tenantPass: &tenantPass{
+	tenant := &tenantPass{
 		pass: newPass(who, n.object, f.r.clock, nil, f.r.recorder, f.r.attempts), sessions: f.sessions, platform: n.platform, session: n.session,
-	}}
+	}
+	p := (&clientPass{client: n.object, tenantPass: tenant}).withToken().token
+	p.name = n.object.TokenSecretName()
 	policy := renewalPolicy(n.platform, n.object)
 	var failure error
 	if token.Decide(token.Observed{Token: n.current}, policy, p.now) != token.NotDue {
 		var minted mintedToken
-		if minted, failure = f.r.mintInTurn(ctx, p, n.current); failure == nil {
+		if minted, failure = f.r.keeper.mintInTurn(ctx, p, n.current); failure == nil {
 			lapse(f.write)
 			f.publish(n, minted.token, policy)
 		}
 	}
 	if n.current != nil {
-		f.r.recordToken(p, *n.current, policy)
+		f.r.keeper.record(p, *n.current)
 	}
-	p.judgeToken(n.current, failure, false)
+	p.judge(n.current, failure, false)
 	return p.result(), nil
 }
 

@@ -99,8 +99,8 @@ func FuzzTokenSecret(f *testing.F) {
 			t.Errorf("the revision %q is read as %d", revision, have.revision)
 		}
 		c := &v1alpha1.SfsClient{ObjectMeta: metav1.ObjectMeta{UID: "u", Namespace: "shop", Name: "web"}}
-		p := &clientPass{client: c, tenantPass: &tenantPass{pass: &pass{now: now}}}
-		checkObserved(t, (&ClientReconciler{}).observed(p, have), have, now)
+		p := (&clientPass{client: c, tenantPass: &tenantPass{pass: &pass{object: c, now: now}}}).withToken()
+		checkObserved(t, p.token.observed(have), have, now)
 	})
 }
 

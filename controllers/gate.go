@@ -31,7 +31,7 @@ const (
 	classes = iota
 )
 
-// gate spreads the requests to one SFS account. Nobody waits inside it: who comes too early is told when to come back, so
+// gate spreads the requests to one account of an API. Nobody waits inside it: who comes too early is told when to come back, so
 // that an account that is slow, throttled or away does not hold the workers that the others need.
 //
 // Who was sent away has a place in a queue: behind the more urgent classes, and in its own behind those whose deadline is
@@ -129,11 +129,11 @@ const (
 	createShare = 9
 	// longestWait is after how long one asks again at the latest.
 	longestWait = 10 * time.Minute
-	// deafAfter so many requests without an answer, only one at a time is made, to see whether SFS is back.
+	// deafAfter so many requests without an answer, only one at a time is made, to see whether the API is back.
 	deafAfter = 3
 	deaf      = 5 * time.Second
 	// firstGuess is how long a step is thought to take before one has ended. The others bound how long one waits for room: who
-	// comes too often is looked at for nothing, and who is away for long does not see that SFS has become faster.
+	// comes too often is looked at for nothing, and who is away for long does not see that the API has become faster.
 	firstGuess, leastCrowded, longestCrowded = time.Second, 20 * time.Millisecond, time.Minute
 	// afterPause is over how long the least urgent are spread after a pause; each class above it over half as long.
 	afterPause = 8 * time.Second
@@ -212,7 +212,7 @@ func (g *gate) wait(v visit, at *place, now time.Time) time.Duration {
 	full := min(max(g.took*time.Duration(1+ahead)/time.Duration(g.workers.room(0)), leastCrowded), longestCrowded)
 	if g.silence >= deafAfter {
 		room, full = 1, deaf
-		if ahead > 0 { // who will not be the next to try need not ask so often, if all come soon enough when SFS is back
+		if ahead > 0 { // who will not be the next to try need not ask so often, if all come soon enough when the API is back
 			full = min(max(full, wait+g.bucket.lasts(len(g.places))/20), longestWait)
 		}
 	}
@@ -285,7 +285,7 @@ func (g *gate) spend(who ref) {
 	g.bucket.take()
 }
 
-// paused returns a deferral while SFS wants no requests.
+// paused returns a deferral while the API wants no requests.
 func (g *gate) paused() error {
 	if wait := g.pauseEnd().Sub(g.clock.Now()); wait > 0 {
 		return deferred{after: wait}
@@ -300,7 +300,7 @@ func (g *gate) pauseEnd() time.Time {
 	return g.pausedUntil
 }
 
-// throttled stops all requests for the time that SFS asked for, or for a growing one where it named none. What was under
+// throttled stops all requests for the time that the API asked for, or for a growing one where it named none. What was under
 // way when a pause began, and is refused as well, makes no other pause. It returns by how much the pause has become longer.
 func (g *gate) throttled(retryAfter time.Duration, named bool) time.Duration {
 	g.mu.Lock()
@@ -332,19 +332,19 @@ func (g *gate) pause(until time.Time) time.Duration {
 	}
 	longer := min(until.Sub(g.clock.Now()), until.Sub(g.pausedUntil))
 	g.pausedUntil = until
-	// SFS wants less, so after the pause there is no burst.
+	// The API wants less, so after the pause there is no burst.
 	g.bucket.drain(until)
 	return longer
 }
 
-// passed records that SFS answered without asking for a pause.
+// passed records that the API answered without asking for a pause.
 func (g *gate) passed() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.pauses, g.silence = 0, 0
 }
 
-// silent records that SFS did not answer.
+// silent records that the API did not answer.
 func (g *gate) silent() {
 	g.mu.Lock()
 	defer g.mu.Unlock()

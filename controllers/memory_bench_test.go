@@ -100,7 +100,7 @@ func BenchmarkMemories(b *testing.B) {
 				secrets.remember(who, who.name+suffix, func(k *knownSecret) { k.hash, k.form = hash, form{}.digest() })
 			}
 			tokens.put(who, keptToken{mintedToken: mintedToken{
-				value: sendforsign.Secret(strings.Repeat("t", 600)), of: contentHash(nil, []string{hash}), clientKey: who.name,
+				value: sendforsign.Secret(strings.Repeat("t", 600)), of: contentHash(nil, []string{hash}),
 			}, published: true})
 		}
 		b.ReportMetric(float64(heapInUse()-before)/tenants, "B/tenant")

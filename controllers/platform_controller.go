@@ -138,7 +138,7 @@ func (r *PlatformReconciler) verify(ctx context.Context, p *platformPass, s *ses
 
 // ask asks SFS for a platform token, or takes it from the session if there is one.
 func (r *PlatformReconciler) ask(ctx context.Context, p *platformPass, name string, s *session) error {
-	key := p.key(step{name: name, circumstances: p.requested(), session: s})
+	key := p.key(step{name: name, circumstances: p.requested(), connection: s})
 	if err := p.attempts.due(key); err != nil {
 		return p.later(err)
 	}
@@ -192,7 +192,7 @@ func (p *platformPass) reportPause(s *session) {
 		return
 	}
 	p.wakeIn(until.Sub(p.now))
-	asked := pauseAsked(nil)
+	asked := pauseAsked(sfs, nil)
 	p.set(v1alpha1.ThrottledCondition, metav1.ConditionTrue, asked.reason, asked.message)
 	if !was {
 		p.tell(failing(conditions.Get(p.platform, v1alpha1.ThrottledCondition)))

@@ -6,13 +6,11 @@ package controllers
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"maps"
 	"slices"
 	"time"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
-	"github.com/sendforsign/sfs-operator/internal/metrics"
 	"github.com/sendforsign/sfs-operator/internal/token"
 	"github.com/sendforsign/sfs-operator/sendforsign"
 )
@@ -147,12 +145,12 @@ func (p *published) revokePreviousAt(issued time.Time) time.Time {
 	return at
 }
 
-func (p *clientPass) revokesOnRotate() bool {
-	return p.client.Spec.Token.RevocationPolicy == v1alpha1.RevokeOnRotate
+func (p *tokenPass) revokesOnRotate() bool {
+	return p.spec.revocation == v1alpha1.RevokeOnRotate
 }
 
-func (p *clientPass) gracePeriod() time.Duration {
-	if d := p.client.Spec.Token.PreviousTokenGracePeriod; d != nil {
+func (p *tokenPass) gracePeriod() time.Duration {
+	if d := p.spec.gracePeriod; d != nil {
 		return d.Duration
 	}
 	return defaultGracePeriod
@@ -160,18 +158,18 @@ func (p *clientPass) gracePeriod() time.Duration {
 
 // keepPrevious returns which tokens the minted one leaves to be revoked: the one that it replaces, and those that wait
 // already. To know the value it reads the Secret live, and returns what it found in the place of what was known.
-func (r *ClientReconciler) keepPrevious(
-	ctx context.Context, p *clientPass, have *published, minted mintedToken,
+func (k *tokenKeeper) keepPrevious(
+	ctx context.Context, p *tokenPass, have *published, minted mintedToken,
 ) (*published, previousTokens, error) {
 	var done requests
 	name := p.publishedIn() // which may have another name than the one that is about to be written
 	if have != nil {
-		done, name = handled(have.annotations), p.tokenName
+		done, name = handled(have.annotations), p.name
 	}
 	if !p.revokesOnRotate() && !minted.asked.wantRevocation(done) && (have == nil || !have.listsPrevious()) {
 		return have, nil, nil
 	}
-	secret, live, err := r.secrets.read(ctx, p.client, p.ref, name)
+	secret, live, err := k.secrets.read(ctx, p.object, p.ref, name)
 	if err != nil {
 		return have, nil, err
 	}
@@ -179,11 +177,11 @@ func (r *ClientReconciler) keepPrevious(
 		p.tellLost(minted.asked, done)
 		return have, nil, nil
 	}
-	now := r.clock.Now().UTC().Truncate(time.Millisecond)
-	seen := r.observed(p, live)
+	now := k.clock.Now().UTC().Truncate(time.Millisecond)
+	seen := p.observed(live)
 	var list previousTokens
 	if seen.Token != nil && (seen.Damaged || !seen.Foreign) {
-		held, known := r.held(p, secret, live, *seen.Token)
+		held, known := k.held(p, secret, live, *seen.Token)
 		list = p.supersede(held, known, live, minted, now)
 	} else {
 		p.tellLost(minted.asked, handled(live.annotations))
@@ -196,12 +194,12 @@ func (r *ClientReconciler) keepPrevious(
 
 // tellLost says of a revocation that was asked for that there is no token to revoke although the last one lives. done is what
 // the Secret tells of requests that were handled: nothing, if it is gone.
-func (p *clientPass) tellLost(asked, done requests) {
-	last := p.client.Status.Token
+func (p *tokenPass) tellLost(asked, done requests) {
+	last := *p.recorded
 	if last == nil || p.tokenIsOver() {
 		return
 	}
-	own := isNew(asked.revoke, done.revoke) && isNew(asked.revoke, p.client.Status.LastHandledRevokeAt)
+	own := isNew(asked.revoke, done.revoke) && isNew(asked.revoke, *p.lastRevoke)
 	// A platform keeps no record for each of its clients. But a token that is younger than the request was made for it.
 	at, err := time.Parse(time.RFC3339, asked.platformRevoke)
 	platform := isNew(asked.platformRevoke, done.platformRevoke) && err == nil && !last.IssuedTime.IsZero() && at.After(last.IssuedTime.Time)
@@ -211,7 +209,7 @@ func (p *clientPass) tellLost(asked, done requests) {
 }
 
 // supersede puts the token that is held in a Secret to those before it, when it is about to be replaced.
-func (p *clientPass) supersede(held mintedToken, known bool, in *published, minted mintedToken, now time.Time) previousTokens {
+func (p *tokenPass) supersede(held mintedToken, known bool, in *published, minted mintedToken, now time.Time) previousTokens {
 	var list previousTokens
 	if in.listsPrevious() {
 		list = held.previous
@@ -234,37 +232,37 @@ func (p *clientPass) supersede(held mintedToken, known bool, in *published, mint
 
 // revokePrevious revokes the previous tokens whose time has come, and has the Secret forget them. It updates what is known
 // of the current token.
-func (r *ClientReconciler) revokePrevious(ctx context.Context, p *clientPass, current *token.Token) error {
+func (k *tokenKeeper) revokePrevious(ctx context.Context, p *tokenPass, current *token.Token) error {
 	if !current.OwesRevocation(p.now) {
 		p.wakeForPrevious(current)
 		return nil
 	}
-	name := p.tokenName
-	secret, live, err := r.secrets.read(ctx, p.client, p.ref, name)
+	name := p.name
+	secret, live, err := k.secrets.read(ctx, p.object, p.ref, name)
 	if err != nil || secret == nil {
 		return err
 	}
-	seen := r.observed(p, live)
+	seen := p.observed(live)
 	if seen.Token == nil || seen.Damaged || seen.Foreign || !seen.Token.Issued.Equal(current.Issued) {
 		return p.later(deferred{after: staleRead}) // somebody has written it since it was looked at
 	}
-	held, known := r.held(p, secret, live, *seen.Token)
+	held, known := k.held(p, secret, live, *seen.Token)
 	if !known {
 		return p.later(deferred{after: staleRead})
 	}
 	if held.token.OwesRevocation(p.now) {
-		if err := r.secrets.mayRepair(ctx, p.client, p.ref, live, name, p.tokenForm); err != nil {
+		if err := k.secrets.mayRepair(ctx, p.object, p.ref, live, name, p.form); err != nil {
 			return p.later(err)
 		}
 		due, waiting := held.previous.split(p.now, p.revokesOnRotate())
-		left, told, failure := r.revokeEach(ctx, p, due)
+		left, told, failure := k.revokeEach(ctx, p, due)
 		if failure != nil && len(left) == len(due) {
 			return failure
 		}
 		held.previous = slices.Concat(left, waiting)
 		held.token.RevokePrevious = held.previous.next()
 		held.token.Revision++
-		err := r.publishToken(ctx, p, live, name, p.tokenForm, held)
+		err := k.publishToken(ctx, p, live, name, p.form, held)
 		if err := p.wrote(ctx, name, err); err != nil {
 			return err
 		}
@@ -279,30 +277,30 @@ func (r *ClientReconciler) revokePrevious(ctx context.Context, p *clientPass, cu
 
 // wakeForPrevious asks to come back when a previous token is to be revoked. For one that could not be, the attempt has said
 // when to come back.
-func (p *clientPass) wakeForPrevious(current *token.Token) {
+func (p *tokenPass) wakeForPrevious(current *token.Token) {
 	if !current.RevokePrevious.IsZero() && !current.OwesRevocation(p.now) {
 		p.wakeIn(p.until(current.RevokePrevious))
 	}
 }
 
-// revokeEach revokes tokens until SFS can not be asked. It returns those that are left, and what is to be told.
-func (r *ClientReconciler) revokeEach(ctx context.Context, p *clientPass, due previousTokens) (left previousTokens, told []happening, err error) {
+// revokeEach revokes tokens until the API can not be asked. It returns those that are left, and what is to be told.
+func (k *tokenKeeper) revokeEach(ctx context.Context, p *tokenPass, due previousTokens) (left previousTokens, told []happening, err error) {
 	if len(due) == 0 {
 		return nil, nil, nil
 	}
-	session, err := p.connect(ctx)
+	connection, err := p.issuer.connect(ctx)
 	if err != nil {
 		return due, nil, err
 	}
 	// A new request does not wait for the pause after an old failure.
 	s := step{
 		name: "revoke previous", circumstances: p.requests().revoke + "/" + p.requests().platformRevoke,
-		session: session, class: classRenewal, deadline: due[0].expires,
+		connection: connection, class: classRenewal, deadline: due[0].expires,
 	}
 	left = due // all of them, should the step not even begin
 	err = p.try(ctx, s, func() error {
 		for ; len(left) > 0; left = left[1:] {
-			refusal, err := session.revoke(ctx, p.ref, left[0].value)
+			refusal, err := p.issuer.revoke(ctx, left[0].value)
 			switch {
 			case err != nil:
 				return err
@@ -315,24 +313,4 @@ func (r *ClientReconciler) revokeEach(ctx context.Context, p *clientPass, due pr
 		return nil
 	})
 	return left, told, err
-}
-
-// revoke has a client token revoked, as part of a step that has been admitted. A refusal is what SFS has to say against it,
-// for good.
-func (s *session) revoke(ctx context.Context, who ref, value sendforsign.Secret) (refusal *problem, err error) {
-	err = s.call(ctx, who, func(ctx context.Context, api *sendforsign.API, platform sendforsign.Secret) error {
-		err := api.RevokeClientToken(ctx, platform, value)
-		s.metrics.TokenRequested(metrics.Revoke, resultOf(err))
-		return err
-	})
-	var credentials *refusedCredentials
-	switch {
-	case errors.As(err, &credentials):
-		return nil, err // it was not even asked
-	case sendforsign.IsNotFound(err):
-		return nil, nil // revoked before: by an attempt that was not recorded, or by SFS when it gave the next one
-	case sendforsign.IsUnauthorized(err), sendforsign.IsInvalid(err):
-		return problemOf(explain(err)), nil
-	}
-	return nil, err
 }

@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -12,7 +13,6 @@ import (
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 	"github.com/sendforsign/sfs-operator/internal/conditions"
 	"github.com/sendforsign/sfs-operator/internal/token"
-	"github.com/sendforsign/sfs-operator/sendforsign"
 )
 
 const (
@@ -28,7 +28,7 @@ const (
 // puts a probe off by one interval at most.
 type probing struct {
 	next time.Time
-	// refused is when the token was issued that SFS refused; zero once it has taken one after it.
+	// refused is when the token was issued that was refused; zero once one after it was taken.
 	refused time.Time
 }
 
@@ -40,7 +40,7 @@ func (s probing) after(answer error, issued, now time.Time, wasRejected bool) (a
 	case answer == nil:
 		s.refused = time.Time{}
 		return s, false, false
-	case !sendforsign.IsUnauthorized(answer):
+	case !isRefusal(answer):
 		return s, false, wasRejected
 	case again:
 		s.refused = issued
@@ -50,35 +50,31 @@ func (s probing) after(answer error, issued, now time.Time, wasRejected bool) (a
 	return s, true, false
 }
 
-func (p *clientPass) probes() bool {
-	return p.client.Spec.Token.Verification == v1alpha1.TokenVerificationProbe
-}
-
-// wasRejected says whether SFS took neither the token nor the one before it when it was last asked. That stands in the
+// wasRejected says whether the API took neither the token nor the one before it when it was last asked. That stands in the
 // status, so that no restart has another token minted.
-func (p *clientPass) wasRejected() bool {
-	c := conditions.Get(p.client, v1alpha1.TokenValidCondition)
-	return p.probes() && c != nil && c.Reason == v1alpha1.TokenRejectedReason
+func (p *tokenPass) wasRejected() bool {
+	c := conditions.Get(p.object, v1alpha1.TokenValidCondition)
+	return p.spec.probed && c != nil && c.Reason == v1alpha1.TokenRejectedReason
 }
 
-// probe asks SFS, when it is time to, with the token whether it takes it.
-func (r *ClientReconciler) probe(ctx context.Context, p *clientPass, have *published, current token.Token) (refused, rejected bool, err error) {
-	state, known := r.probes.get(p.ref)
+// probe asks the API, when it is time to, with the token whether it takes it.
+func (k *tokenKeeper) probe(ctx context.Context, p *tokenPass, have *published, current token.Token) (refused, rejected bool, err error) {
+	state, known := k.probes.get(p.ref)
 	rejected = p.wasRejected()
 	switch {
-	case !p.probes() || !known:
+	case !p.spec.probed || !known:
 		return false, rejected, nil
 	case !rejected && state.refused.Equal(current.Issued):
 		return true, false, nil // the attempt to replace it has failed
 	case p.now.Before(state.next):
 		return false, rejected, nil
 	}
-	answer, err := r.askWithToken(ctx, p, have, current)
+	answer, err := k.ask(ctx, p, have, current)
 	if err != nil {
 		return false, rejected, unsettled(err) // it was not asked
 	}
 	state, refused, rejected = state.after(answer, current.Issued, p.now, rejected)
-	r.probes.put(p.ref, state)
+	k.probes.put(p.ref, state)
 	if refused || rejected {
 		log.FromContext(ctx).Info("Token is refused", "replaced", refused, "error", answer.Error())
 	}
@@ -86,66 +82,53 @@ func (r *ClientReconciler) probe(ctx context.Context, p *clientPass, have *publi
 }
 
 // scheduleProbe says when the next probe is to be. current is the token that is published by now.
-func (r *ClientReconciler) scheduleProbe(p *clientPass, current *token.Token, rejected bool) {
-	if !p.probes() || current == nil {
-		r.probes.drop(p.ref)
+func (k *tokenKeeper) scheduleProbe(p *tokenPass, current *token.Token, rejected bool) {
+	if !p.spec.probed || current == nil {
+		k.probes.drop(p.ref)
 		return
 	}
-	state, known := r.probes.get(p.ref)
+	state, known := k.probes.get(p.ref)
 	if !known {
-		state.next = p.now.Add(token.Phase(string(p.client.UID), probeInterval))
+		state.next = p.now.Add(token.Phase(p.owner(), probeInterval))
 	}
 	if soon := p.now.Add(secondLook); rejected && !state.refused.Equal(current.Issued) && state.next.After(soon) {
 		state.next = soon // another token, so there is news to come
 	}
-	r.probes.put(p.ref, state)
+	k.probes.put(p.ref, state)
 	if wait := p.until(state.next); wait > 0 {
 		p.wakeIn(wait) // and one that is due, and was put off, has said when to come back
 	}
 }
 
-// askWithToken makes the cheapest request that a client token is good for, and returns what SFS answered.
-func (r *ClientReconciler) askWithToken(ctx context.Context, p *clientPass, have *published, current token.Token) (answer, err error) {
-	secret, live, err := r.secrets.read(ctx, p.client, p.ref, p.tokenName)
+// ask has the published token tried, and returns what the API answered.
+func (k *tokenKeeper) ask(ctx context.Context, p *tokenPass, have *published, current token.Token) (answer, err error) {
+	secret, live, err := k.secrets.read(ctx, p.object, p.ref, p.name)
 	if err != nil {
 		return nil, err
 	}
 	if secret == nil || live.annotations[v1alpha1.TokenHashAnnotation] != have.annotations[v1alpha1.TokenHashAnnotation] {
 		return nil, p.later(deferred{after: staleRead}) // somebody has written it since it was looked at
 	}
-	held, ok := r.held(p, secret, live, current)
+	held, ok := k.held(p, secret, live, current)
 	if !ok {
 		return nil, p.later(deferred{after: probeInterval}) // its shape shows no token, and this process has not minted it
 	}
-	session, err := p.connect(ctx)
+	connection, err := p.issuer.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	err = p.try(ctx, step{name: "probe", session: session}, func() error {
-		answer = session.callWithToken(ctx, p.ref, held.value, func(ctx context.Context, api *sendforsign.API, auth sendforsign.Auth) error {
-			_, err := api.ReadClient(ctx, auth, sendforsign.ClientQuery{ClientKey: p.client.Status.ClientKey})
-			return err
-		})
-		return nil // whatever SFS says, the step is done
+	err = p.try(ctx, step{name: "probe", connection: connection}, func() error {
+		answer = p.issuer.probe(ctx, held.value)
+		return nil // whatever the API says, the step is done
 	})
 	return answer, err
 }
 
-func tokenRejected() *problem {
+// tokenRejected says that a token is taken no more than the one before it.
+func tokenRejected(by string) *problem {
 	return &problem{
 		reason: v1alpha1.TokenRejectedReason,
-		message: "SFS takes neither this token nor the one before it, although it gave both, so it is not replaced again at once. " +
-			"Ask SFS why; this clears up by itself when SFS takes the token",
+		message: fmt.Sprintf("%s takes neither this token nor the one before it, although it gave both, so it is not replaced again at once. "+
+			"Ask %[1]s why; this clears up by itself when %[1]s takes the token", by),
 	}
-}
-
-// callWithToken makes a request with a client token, as part of a step that has been admitted. What SFS says against that
-// token says nothing of the platform token.
-func (s *session) callWithToken(
-	ctx context.Context, who ref, value sendforsign.Secret, do func(context.Context, *sendforsign.API, sendforsign.Auth) error,
-) error {
-	s.gate.spend(who)
-	err := do(ctx, s.api, sendforsign.ClientToken(value))
-	s.note(err)
-	return err
 }

@@ -226,7 +226,7 @@ func TestASuspendedClientIsNotProbed(t *testing.T) {
 func TestAfterAProbe(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	refusal := &sendforsign.Error{Status: http.StatusUnauthorized}
+	refusal := &tokenRefusal{&sendforsign.Error{Status: http.StatusUnauthorized}}
 	issued, before := now.Add(-10*time.Minute), now.Add(-20*time.Minute)
 	tests := map[string]struct {
 		reason       string

@@ -99,7 +99,7 @@ func explain(err error) error {
 			pace:    slow, cause: err,
 		}
 	case sendforsign.IsThrottled(err):
-		return pauseAsked(err)
+		return pauseAsked(sfs, err)
 	case sendforsign.IsNotSent(err), sendforsign.IsUnknownOutcome(err):
 		return &problem{
 			reason:  v1alpha1.APIUnavailableReason,
@@ -130,10 +130,10 @@ func explain(err error) error {
 	return err
 }
 
-func pauseAsked(cause error) *problem {
+func pauseAsked(by string, cause error) *problem {
 	return &problem{
 		reason:  v1alpha1.ThrottledReason,
-		message: "SFS asked for a pause; requests go on after it",
+		message: by + " asked for a pause; requests go on after it",
 		pace:    fast, cause: cause,
 	}
 }

@@ -100,7 +100,7 @@ func (p *tenantPass) syncProfile(ctx context.Context, what profile) error {
 	session, err := p.connect(ctx)
 	if err == nil {
 		// A new request does not wait for the pause after an old failure.
-		err = p.try(ctx, step{name: "profile", circumstances: requested, session: session, class: class}, func() error { return p.compare(ctx, what, asked) })
+		err = p.try(ctx, step{name: "profile", circumstances: requested, connection: session, class: class}, func() error { return p.compare(ctx, what, asked) })
 	}
 	failed := problemOf(err)
 	switch {

@@ -46,7 +46,23 @@ var restartKinds = map[v1alpha1.RolloutRestartKind]schema.GroupVersionKind{
 	v1alpha1.RestartRollout:     {Group: "argoproj.io", Version: "v1alpha1", Kind: "Rollout"},
 }
 
-// content is what workloads read, as digests of what the two Secrets hold; empty where there are none of the operator.
+// restarter restarts workloads, for resources of any kind.
+type restarter struct {
+	live    client.Reader
+	secrets *Secrets
+}
+
+// restartPass is the part of a pass that restarts workloads.
+type restartPass struct {
+	*pass
+	targets []v1alpha1.RolloutRestartTarget
+	notes   *[]v1alpha1.RolloutRestart // where the status tells of them
+	// contentIn returns what the workloads read, from Secrets that it reads through look.
+	contentIn func(look func(name string) (*published, error)) (content, error)
+}
+
+// content is what workloads read, as digests of what the Secrets hold; empty where there are none of the operator. Without
+// identifiers nothing has been published.
 type content struct{ identifiers, token string }
 
 func identifiersDigest(have *published) string {
@@ -67,23 +83,6 @@ func tokenDigest(have *published) string {
 		facts[name] = []byte(have.annotations[name])
 	}
 	return factsHash(facts)[:16]
-}
-
-// contentIn reads the content of the Secrets through look.
-func (p *clientPass) contentIn(look func(name string) (*published, error)) (c content, err error) {
-	have, err := look(p.client.SecretName())
-	if err != nil {
-		return c, err
-	}
-	c.identifiers = identifiersDigest(have)
-	if !p.client.TokenEnabled() || !slices.ContainsFunc(p.client.Spec.RolloutRestartTargets, countsTokens) {
-		return c, nil
-	}
-	if have, err = look(p.tokenName); err != nil {
-		return c, err
-	}
-	c.token = tokenDigest(have)
-	return c, nil
 }
 
 func countsTokens(t v1alpha1.RolloutRestartTarget) bool {
@@ -109,21 +108,20 @@ func (c content) after(noted string, t v1alpha1.RolloutRestartTarget) (fingerpri
 
 // restartConsumers does what is due for spec.rolloutRestartTargets. What goes wrong stands in the status and the events: it is
 // no failure of the pass, which is there for the Secrets.
-func (r *ClientReconciler) restartConsumers(ctx context.Context, p *clientPass) {
-	targets := p.client.Spec.RolloutRestartTargets
-	if len(targets) == 0 {
-		p.client.Status.RolloutRestarts = nil
+func (r restarter) restartConsumers(ctx context.Context, p restartPass) {
+	if len(p.targets) == 0 {
+		*p.notes = nil
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, restartTimeout)
 	defer cancel()
 	now, err := p.contentIn(func(name string) (*published, error) {
-		return r.secrets.observe(ctx, p.ref, p.client.UID, name)
+		return r.secrets.observe(ctx, p.ref, p.object.GetUID(), name)
 	})
 	if err == nil && now.identifiers == "" {
 		return // nothing has been published yet, or it is about to be repaired
 	}
-	if err == nil && slices.ContainsFunc(targets, func(t v1alpha1.RolloutRestartTarget) bool { return p.isRestartDue(t, now) }) {
+	if err == nil && slices.ContainsFunc(p.targets, func(t v1alpha1.RolloutRestartTarget) bool { return p.isRestartDue(t, now) }) {
 		now, err = r.confirmContent(ctx, p)
 	}
 	if err != nil {
@@ -134,18 +132,18 @@ func (r *ClientReconciler) restartConsumers(ctx context.Context, p *clientPass) 
 		return
 	}
 	p.attempts.succeeded(p.key(step{name: "restart"}))
-	notes := make([]v1alpha1.RolloutRestart, 0, len(targets))
-	for _, target := range targets {
+	notes := make([]v1alpha1.RolloutRestart, 0, len(p.targets))
+	for _, target := range p.targets {
 		note := p.restartNote(target.Name)
 		r.restartTarget(ctx, p, target, &note, now)
 		notes = append(notes, note)
 	}
-	p.client.Status.RolloutRestarts = notes
+	*p.notes = notes
 }
 
 // restartNote is what the status says of a target.
-func (p *clientPass) restartNote(name string) v1alpha1.RolloutRestart {
-	for _, note := range p.client.Status.RolloutRestarts {
+func (p restartPass) restartNote(name string) v1alpha1.RolloutRestart {
+	for _, note := range *p.notes {
 		if note.Name == name {
 			return note
 		}
@@ -154,7 +152,7 @@ func (p *clientPass) restartNote(name string) v1alpha1.RolloutRestart {
 }
 
 // isRestartDue says whether something is to be noted, or done, for a target.
-func (p *clientPass) isRestartDue(t v1alpha1.RolloutRestartTarget, now content) bool {
+func (p restartPass) isRestartDue(t v1alpha1.RolloutRestartTarget, now content) bool {
 	note := p.restartNote(t.Name)
 	fingerprint, changed := now.after(note.Fingerprint, t)
 	if changed {
@@ -164,7 +162,7 @@ func (p *clientPass) isRestartDue(t v1alpha1.RolloutRestartTarget, now content) 
 }
 
 // restartWait is how long it is until the target may be restarted again.
-func (p *clientPass) restartWait(t v1alpha1.RolloutRestartTarget, note v1alpha1.RolloutRestart) time.Duration {
+func (p restartPass) restartWait(t v1alpha1.RolloutRestartTarget, note v1alpha1.RolloutRestart) time.Duration {
 	if note.LastRestartTime == nil {
 		return 0
 	}
@@ -178,17 +176,17 @@ func (p *clientPass) restartWait(t v1alpha1.RolloutRestartTarget, note v1alpha1.
 
 // confirmContent returns the content as it is now. By a cache that is behind, of the resource or of its Secrets, workloads
 // would be restarted for what has long been replaced.
-func (r *ClientReconciler) confirmContent(ctx context.Context, p *clientPass) (content, error) {
-	var now v1alpha1.SfsClient
-	err := r.live.Get(ctx, client.ObjectKeyFromObject(p.client), &now)
-	if apierrors.IsNotFound(err) || err == nil && now.ResourceVersion != p.client.ResourceVersion {
+func (r restarter) confirmContent(ctx context.Context, p restartPass) (content, error) {
+	now := copyOf(p.object)
+	err := r.live.Get(ctx, client.ObjectKeyFromObject(p.object), now)
+	if apierrors.IsNotFound(err) || err == nil && now.GetResourceVersion() != p.object.GetResourceVersion() {
 		return content{}, deferred{after: staleRead}
 	}
 	if err != nil {
-		return content{}, fmt.Errorf("reading the SfsClient: %w", err)
+		return content{}, fmt.Errorf("reading the %s: %w", p.ref.kind, err)
 	}
 	c, err := p.contentIn(func(name string) (*published, error) {
-		_, have, err := r.secrets.read(ctx, p.client, p.ref, name)
+		_, have, err := r.secrets.read(ctx, p.object, p.ref, name)
 		return have, err
 	})
 	if err == nil && c.identifiers == "" {
@@ -198,8 +196,8 @@ func (r *ClientReconciler) confirmContent(ctx context.Context, p *clientPass) (c
 }
 
 // restartTarget does what is due for one target, and notes it.
-func (r *ClientReconciler) restartTarget(
-	ctx context.Context, p *clientPass, t v1alpha1.RolloutRestartTarget, note *v1alpha1.RolloutRestart, now content,
+func (r restarter) restartTarget(
+	ctx context.Context, p restartPass, t v1alpha1.RolloutRestartTarget, note *v1alpha1.RolloutRestart, now content,
 ) {
 	fingerprint, changed := now.after(note.Fingerprint, t)
 	isNew := note.Fingerprint == ""
@@ -258,10 +256,10 @@ func (r *ClientReconciler) restartTarget(
 
 // restartWorkloads patches the workloads of a target that do not bear the fingerprint yet, if that is pending, and else only
 // sees whether it could. It returns those that there are.
-func (r *ClientReconciler) restartWorkloads(
-	ctx context.Context, p *clientPass, t v1alpha1.RolloutRestartTarget, note *v1alpha1.RolloutRestart,
+func (r restarter) restartWorkloads(
+	ctx context.Context, p restartPass, t v1alpha1.RolloutRestartTarget, note *v1alpha1.RolloutRestart,
 ) (found []string, err error) {
-	workloads, err := r.workloads(ctx, p.client.Namespace, t)
+	workloads, err := r.workloads(ctx, p.ref.namespace, t)
 	if err != nil {
 		return nil, explainRestart(err, "read", t)
 	}
@@ -293,7 +291,7 @@ func (r *ClientReconciler) restartWorkloads(
 	return found, errors.Join(failed...)
 }
 
-func (r *ClientReconciler) workloads(ctx context.Context, namespace string, t v1alpha1.RolloutRestartTarget) ([]unstructured.Unstructured, error) {
+func (r restarter) workloads(ctx context.Context, namespace string, t v1alpha1.RolloutRestartTarget) ([]unstructured.Unstructured, error) {
 	kind := restartKinds[t.Kind]
 	if t.Selector == nil {
 		var one unstructured.Unstructured
@@ -316,14 +314,14 @@ func (r *ClientReconciler) workloads(ctx context.Context, namespace string, t v1
 
 // restart has the Pods of a workload replaced, by an annotation in their template. With the resourceVersion a process that
 // stood still puts no old fingerprint over a new one.
-func (p *clientPass) restart(ctx context.Context, w *unstructured.Unstructured, fingerprint string) error {
+func (p restartPass) restart(ctx context.Context, w *unstructured.Unstructured, fingerprint string) error {
 	if _, there, err := unstructured.NestedMap(w.Object, "spec", "template"); err != nil || !there {
 		return &problem{
 			reason: "NoTemplate", pace: slow,
 			message: fmt.Sprintf("%s %s has no template of Pods; name the workload that it refers to", w.GetKind(), w.GetName()),
 		}
 	}
-	annotation := v1alpha1.RestartAnnotationPrefix + string(p.client.UID)[:8]
+	annotation := v1alpha1.RestartAnnotationPrefix + string(p.object.GetUID())[:8]
 	if is, _, _ := unstructured.NestedString(w.Object, "spec", "template", "metadata", "annotations", annotation); is == fingerprint {
 		return nil
 	}
@@ -336,7 +334,7 @@ func (p *clientPass) restart(ctx context.Context, w *unstructured.Unstructured, 
 	if err != nil {
 		return err
 	}
-	err = p.pass.client.Patch(ctx, w, client.RawPatch(types.MergePatchType, patch), client.FieldOwner(fieldManager))
+	err = p.client.Patch(ctx, w, client.RawPatch(types.MergePatchType, patch), client.FieldOwner(fieldManager))
 	return client.IgnoreNotFound(err) // it is gone
 }
 

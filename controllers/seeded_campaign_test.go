@@ -289,6 +289,6 @@ func writingStatuses(w *world, r reconcile.Reconciler) reconcile.Reconciler {
 }
 
 func forgettingPending(w *world, r reconcile.Reconciler) reconcile.Reconciler {
-	w.parts.clients.tokens = keptTokens{newMemory[keptToken]()}
+	w.parts.clients.keeper.tokens = keptTokens{newMemory[keptToken]()}
 	return r
 }

@@ -33,6 +33,8 @@ type session struct {
 	asked string
 }
 
+func (s *session) entrance() *gate { return s.gate }
+
 // circumstances name the session for the record of failures. What failed before the credentials were accepted again is
 // not held up by it.
 func (s *session) circumstances() string {
@@ -115,5 +117,16 @@ func (s *session) callWithKey(ctx context.Context, who ref, do func(context.Cont
 	if sendforsign.IsUnauthorized(err) {
 		s.verdict.doubt()
 	}
+	return err
+}
+
+// callWithToken makes a request with a client token, as part of a step that has been admitted. What SFS says against that
+// token says nothing of the platform token.
+func (s *session) callWithToken(
+	ctx context.Context, who ref, value sendforsign.Secret, do func(context.Context, *sendforsign.API, sendforsign.Auth) error,
+) error {
+	s.gate.spend(who)
+	err := do(ctx, s.api, sendforsign.ClientToken(value))
+	s.note(err)
 	return err
 }

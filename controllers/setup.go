@@ -104,15 +104,18 @@ func newReconcilers(c client.Client, secrets, live client.Reader, o Options) rec
 	taken := &claims{by: map[string]ref{}}
 	found := newDrift(o.Metrics)
 	served := share{selector: o.Selector, reader: c}
+	keeper := &tokenKeeper{
+		clock: o.Clock, metrics: o.Metrics, secrets: writer, tokens: keptTokens{newMemory[keptToken]()}, probes: newMemory[probing](),
+		omitTimes: o.OmitTokenTimes,
+	}
 	return reconcilers{
 		platforms: &PlatformReconciler{
 			client: c, clock: o.Clock, sessions: sessions, attempts: tried, drift: found, changed: changed, counted: newMemory[time.Time](),
 			namespaces: o.WatchNamespaces, share: served, followed: newMemory[followed](),
 		},
 		clients: &ClientReconciler{
-			client: c, live: live, clock: o.Clock, metrics: o.Metrics, sessions: sessions, secrets: writer, creator: maker, attempts: tried,
-			claims: taken, drift: found, tokens: keptTokens{newMemory[keptToken]()}, probes: newMemory[probing](), share: served,
-			omitTimes: o.OmitTokenTimes,
+			client: c, live: live, clock: o.Clock, sessions: sessions, secrets: writer, creator: maker, attempts: tried,
+			claims: taken, drift: found, keeper: keeper, restarter: restarter{live: live, secrets: writer}, share: served,
 		},
 		users: &UserReconciler{
 			client: c, clock: o.Clock, sessions: sessions, secrets: writer, creator: maker, attempts: tried,

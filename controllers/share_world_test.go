@@ -202,7 +202,7 @@ func (s *shards) wantForgotten(one *shard, who ref) {
 	s.t.Helper()
 	p := one.parts
 	for what, known := range map[string]bool{
-		"a token": has(p.clients.tokens.memory, who), "an unsaved key": has(p.clients.creator.unsaved, who), "a probe": has(p.clients.probes, who),
+		"a token": has(p.clients.keeper.tokens.memory, who), "an unsaved key": has(p.clients.creator.unsaved, who), "a probe": has(p.clients.keeper.probes, who),
 		"a duty": has(p.clients.attempts.fulfilled, who), "an ailment": has(p.clients.attempts.ailing, who),
 		"a Secret": len(p.clients.secrets.known[who]) > 0, "a failure": len(p.clients.attempts.next[who]) > 0,
 		"a suspicion": p.clients.drift.suspects[who], "a correction": p.clients.drift.corrections[who] != corrections{},

@@ -13,13 +13,21 @@ import (
 	"github.com/sendforsign/sfs-operator/internal/token"
 )
 
-// step is a part of a pass that makes requests to SFS.
+// connection is one with an account of an API, as far as steps have to do with it.
+type connection interface {
+	// entrance is the gate that spreads the requests to the account.
+	entrance() *gate
+	// circumstances name the connection for the record of failures: what failed with another one was another step.
+	circumstances() string
+}
+
+// step is a part of a pass that makes requests to an API.
 type step struct {
 	name string
-	// circumstances beside the generation and the session, with which it is another step, and not held up by a failure of
-	// the one before.
+	// circumstances beside the generation and those of the connection, with which it is another step, and not held up by a
+	// failure of the one before.
 	circumstances string
-	session       *session
+	connection    connection
 	class         class
 	// deadline, which may be zero, is until when the step is of use, or what it replaces: it says who of a class goes first.
 	deadline time.Time
@@ -44,8 +52,8 @@ func losing(t *token.Token) time.Time { return t.Expires.Add(-2*token.MinRemaini
 
 func (p *pass) key(s step) attemptKey {
 	key := attemptKey{ref: p.ref, step: s.name, generation: p.object.GetGeneration(), circumstances: s.circumstances}
-	if s.session != nil {
-		key.session = s.session.circumstances()
+	if s.connection != nil {
+		key.session = s.connection.circumstances()
 	}
 	return key
 }
@@ -56,12 +64,13 @@ func (p *pass) try(ctx context.Context, s step, do func() error) error {
 	if err := p.attempts.due(key); err != nil {
 		return p.later(err)
 	}
-	if err := s.session.gate.admit(p.ref, s.name, s.class, s.deadline); err != nil {
+	gate := s.connection.entrance()
+	if err := gate.admit(p.ref, s.name, s.class, s.deadline); err != nil {
 		p.hasTurn = true
 		return p.later(s.inTime(err))
 	}
 	err := func() error {
-		defer s.session.gate.leave(p.ref) // also if it panics, which ends only the pass
+		defer gate.leave(p.ref) // also if it panics, which ends only the pass
 		return explain(do())
 	}()
 	failed := problemOf(err)

@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -21,13 +22,11 @@ import (
 // that it is due at once, for ever.
 const preciseTime = "2006-01-02T15:04:05.000Z07:00"
 
-// mintedToken is a client token that SFS gave, with all that stands beside it in its Secret.
+// mintedToken is a token as it was issued, with all that is known of it.
 type mintedToken struct {
 	value     sendforsign.Secret
 	tokenType string
-	of        string // what it is for; see tokenOf
-	clientKey string
-	baseURL   string
+	of        string   // what it is for; see issuer
 	asked     requests // what users had asked for when it was minted
 	token     token.Token
 	previous  previousTokens
@@ -43,7 +42,7 @@ func (m mintedToken) hash() string {
 	return factsHash(facts)
 }
 
-// keptToken is the last token of a client that this process has minted. It is kept in memory so that it need not be minted
+// keptToken is the last token of a resource that this process has minted. It is kept in memory so that it need not be minted
 // again where its Secret can not be written, or is deleted.
 type keptToken struct {
 	mintedToken
@@ -60,19 +59,17 @@ func (k keptTokens) published(r ref, shape string) {
 	}
 }
 
-// requests are the values of the annotations by which users ask for another token: on the SfsClient, and on its
-// SfsPlatform. Each value counts once.
+// requests are the values of the annotations by which users ask for another token: on the resource, and on its
+// SfsPlatform if it has one. Each value counts once.
 type requests struct{ renew, revoke, platformRevoke string }
 
-func (p *clientPass) requests() requests {
-	asked := requests{
-		renew:  p.client.Annotations[v1alpha1.RenewRequestedAtAnnotation],
-		revoke: p.client.Annotations[v1alpha1.RevokeRequestedAtAnnotation],
+func (p *tokenPass) requests() requests {
+	annotations := p.object.GetAnnotations()
+	return requests{
+		renew:          annotations[v1alpha1.RenewRequestedAtAnnotation],
+		revoke:         annotations[v1alpha1.RevokeRequestedAtAnnotation],
+		platformRevoke: p.issuer.revokeAllRequested(),
 	}
-	if p.platform != nil {
-		asked.platformRevoke = p.platform.Annotations[v1alpha1.RevokeRequestedAtAnnotation]
-	}
-	return asked
 }
 
 // handled are the requests that were there when the token in a Secret was made.
@@ -100,37 +97,37 @@ var tokenAnnotations = map[string]string{
 
 // chooseSecret decides where the token goes in this pass, and in which form, and returns what is there. Where the spec asks for
 // what can not be, the last Secret goes on in its last form: a token must not die of a mistake in a spec.
-func (r *ClientReconciler) chooseSecret(ctx context.Context, p *clientPass) (*published, error) {
-	p.tokenName, p.tokenForm = p.client.TokenSecretName(), formOf(p.client.Spec.Token.Secret, tokenAnnotations)
-	have, err := r.secrets.observe(ctx, p.ref, p.client.UID, p.tokenName)
-	if err != nil || have != nil && have.ours && p.tokenForm.wornBy(have) {
+func (k *tokenKeeper) chooseSecret(ctx context.Context, p *tokenPass) (*published, error) {
+	p.name, p.form = p.spec.secretName, formOf(p.spec.secret, tokenAnnotations)
+	have, err := k.secrets.observe(ctx, p.ref, p.object.GetUID(), p.name)
+	if err != nil || have != nil && have.ours && p.form.wornBy(have) {
 		return have, err
 	}
-	last, name := have, p.tokenName
+	last, name := have, p.name
 	if published := p.publishedIn(); published != name && (have == nil || !have.ours) {
 		name = published
-		if last, err = r.secrets.observe(ctx, p.ref, p.client.UID, name); err != nil {
+		if last, err = k.secrets.observe(ctx, p.ref, p.object.GetUID(), name); err != nil {
 			return nil, err
 		}
 	}
 	fallback := last != nil && last.ours
-	failed, err := r.rehearseToken(ctx, p, have, fallback)
+	failed, err := k.rehearseToken(ctx, p, have, fallback)
 	if err != nil || failed == nil {
 		return have, err
 	}
-	kept, known := r.tokens.get(p.ref)
+	kept, known := k.tokens.get(p.ref)
 	switch {
 	case fallback:
 		p.misshapen = failed
 		if failed.pace != waits {
-			_ = p.wrote(ctx, p.tokenName, failed) // which says when to look again
+			_ = p.wrote(ctx, p.name, failed) // which says when to look again
 		}
-		p.tokenName, p.tokenForm = name, formIn(last)
+		p.name, p.form = name, formIn(last)
 		return last, nil
 	case failed.reason != v1alpha1.TemplateErrorReason:
 		return have, nil // there is nothing that could go on, and the write will say so
 	case known && kept.published: // and its Secret has been deleted
-		p.misshapen, p.tokenForm.shape = failed, kept.shape
+		p.misshapen, p.form.shape = failed, kept.shape
 		return have, nil
 	}
 	p.misshapen = failed
@@ -139,21 +136,15 @@ func (r *ClientReconciler) chooseSecret(ctx context.Context, p *clientPass) (*pu
 
 // rehearseToken finds out what is wrong with the token Secret that the spec asks for, as far as that shows before there is a
 // token for it.
-func (r *ClientReconciler) rehearseToken(ctx context.Context, p *clientPass, have *published, thorough bool) (*problem, error) {
+func (k *tokenKeeper) rehearseToken(ctx context.Context, p *tokenPass, have *published, thorough bool) (*problem, error) {
 	at := p.now.UTC().Truncate(time.Second)
-	url := v1alpha1.DefaultBaseURL
-	if p.platform != nil {
-		url = baseURL(p.platform)
-	}
-	want, err := tokenSecret(p.tokenName, p.tokenForm, mintedToken{
-		value: "token", tokenType: "Bearer", clientKey: p.client.Status.ClientKey, baseURL: url,
-		token: token.Token{Issued: at, Expires: at.Add(time.Hour)},
-	})
+	m := mintedToken{value: "token", tokenType: "Bearer", token: token.Token{Issued: at, Expires: at.Add(time.Hour)}}
+	want, err := tokenSecret(p.name, p.form, p.source(m), m)
 	if err == nil && thorough {
-		err = r.secrets.mayPublish(ctx, p.client, have, want)
+		err = k.secrets.mayPublish(ctx, p.object, have, want)
 	}
 	if err == nil && thorough {
-		err = r.secrets.rehearse(ctx, p.client, p.ref, want)
+		err = k.secrets.rehearse(ctx, p.object, p.ref, want)
 	}
 	if failed := problemOf(err); failed != nil {
 		return failed, nil
@@ -163,33 +154,35 @@ func (r *ClientReconciler) rehearseToken(ctx context.Context, p *clientPass, hav
 
 // shapeFor returns how a token is shown that can not be shown as the spec asks for: as the last one was, and if need be under
 // its key alone, which any token can be.
-func shapeFor(m mintedToken, have *published, wanted string) string {
+func (p *tokenPass) shapeFor(m mintedToken, have *published) string {
 	if have != nil && have.ours {
 		last := have.annotations[v1alpha1.ShapeAnnotation]
-		if _, err := (form{shape: last}).render(m.shown()); err == nil {
+		if _, err := (form{shape: last}).render(p.source(m)); err == nil {
 			return last
 		}
 	}
-	return keysOf(wanted)
+	return keysOf(p.form.shape)
 }
 
-// shown are the values of a token Secret.
-func (m mintedToken) shown() shape.Source {
-	return shape.Source{
-		Values: map[string]string{
-			v1alpha1.KeyToken:     m.value.Reveal(),
-			v1alpha1.KeyTokenType: m.tokenType,
-			v1alpha1.KeyIssuedAt:  m.token.Issued.Format(time.RFC3339),
-			v1alpha1.KeyExpiresAt: m.token.Expires.Format(time.RFC3339),
-			v1alpha1.KeyClientKey: m.clientKey,
-			v1alpha1.KeyBaseURL:   m.baseURL,
-		},
-		TokenKey: v1alpha1.KeyToken, URLKey: v1alpha1.KeyBaseURL, EnvPrefix: envPrefix,
+// source has the values of a token Secret: those of the token, and those that the issuer has beside it.
+func (p *tokenPass) source(m mintedToken) shape.Source { return m.beside(p.issuer.shown()) }
+
+// beside adds the values of the token to others.
+func (m mintedToken) beside(others shape.Source) shape.Source {
+	values := map[string]string{
+		v1alpha1.KeyToken:     m.value.Reveal(),
+		v1alpha1.KeyTokenType: m.tokenType,
+		v1alpha1.KeyIssuedAt:  m.token.Issued.Format(time.RFC3339),
+		v1alpha1.KeyExpiresAt: m.token.Expires.Format(time.RFC3339),
 	}
+	maps.Copy(values, others.Values)
+	others.Values, others.TokenKey = values, v1alpha1.KeyToken
+	return others
 }
 
-func tokenSecret(name string, as form, m mintedToken) (publication, error) {
-	data, err := as.render(m.shown())
+// tokenSecret is the Secret of a token that shows the values of a source.
+func tokenSecret(name string, as form, source shape.Source, m mintedToken) (publication, error) {
+	data, err := as.render(source)
 	if err != nil {
 		return publication{}, templateError("spec.token.secret", err)
 	}
@@ -202,7 +195,7 @@ func tokenSecret(name string, as form, m mintedToken) (publication, error) {
 		v1alpha1.RevisionAnnotation:  strconv.FormatInt(m.token.Revision, 10),
 	}}
 	for name, value := range map[string]string{
-		v1alpha1.TokenKeyAnnotation:              decodeShape(as.shape).TokenAt(m.shown()),
+		v1alpha1.TokenKeyAnnotation:              decodeShape(as.shape).TokenAt(source),
 		v1alpha1.RenewHandledAnnotation:          m.asked.renew,
 		v1alpha1.RevokeHandledAnnotation:         m.asked.revoke,
 		v1alpha1.PlatformRevokeHandledAnnotation: m.asked.platformRevoke,
@@ -245,25 +238,21 @@ func withdrawnSecret(name string, have *published, m mintedToken) publication {
 
 // held returns the token that a Secret tells of, which was read with its values. ok says whether its value is known, and is
 // the one that the operator wrote there.
-func (r *ClientReconciler) held(p *clientPass, secret *corev1.Secret, have *published, known token.Token) (m mintedToken, ok bool) {
+func (k *tokenKeeper) held(p *tokenPass, secret *corev1.Secret, have *published, known token.Token) (m mintedToken, ok bool) {
 	m = mintedToken{
 		tokenType: have.annotations[v1alpha1.TokenTypeAnnotation],
 		of:        have.annotations[v1alpha1.TokenOfAnnotation],
-		clientKey: p.client.Status.ClientKey,
 		asked:     handled(have.annotations),
 		token:     known,
 		previous:  parsePrevious(secret.Data[v1alpha1.KeyPreviousTokens]),
 	}
-	if p.platform != nil {
-		m.baseURL = baseURL(p.platform)
-	}
-	for _, value := range valuesIn(secret, p.tokenForm) {
+	for _, value := range p.valuesIn(secret) {
 		if m.value = value; m.hash() == have.annotations[v1alpha1.TokenHashAnnotation] {
 			ok = true
 			break
 		}
 	}
-	if kept, known := r.tokens.get(p.ref); !ok && known && kept.hash() == have.annotations[v1alpha1.TokenHashAnnotation] {
+	if kept, known := k.tokens.get(p.ref); !ok && known && kept.hash() == have.annotations[v1alpha1.TokenHashAnnotation] {
 		m.value, ok = kept.value, true
 	}
 	// The token is not one of those before it, whatever somebody has made of their list.
@@ -272,10 +261,10 @@ func (r *ClientReconciler) held(p *clientPass, secret *corev1.Secret, have *publ
 }
 
 // valuesIn are what may be the token in a Secret: under the key that the Secret names, and where it would stand by the spec.
-func valuesIn(secret *corev1.Secret, as form) []sendforsign.Secret {
+func (p *tokenPass) valuesIn(secret *corev1.Secret) []sendforsign.Secret {
 	var values []sendforsign.Secret
 	for _, key := range []string{
-		secret.Annotations[v1alpha1.TokenKeyAnnotation], decodeShape(as.shape).TokenAt(mintedToken{}.shown()), v1alpha1.KeyToken,
+		secret.Annotations[v1alpha1.TokenKeyAnnotation], decodeShape(p.form.shape).TokenAt(p.source(mintedToken{})), v1alpha1.KeyToken,
 	} {
 		if value := sendforsign.Secret(secret.Data[key]); key != "" && value != "" && !slices.Contains(values, value) {
 			values = append(values, value)
@@ -285,26 +274,26 @@ func valuesIn(secret *corev1.Secret, as form) []sendforsign.Secret {
 }
 
 // knowsValue says whether the published token can be written again: it stands in the Secret, or in memory.
-func (r *ClientReconciler) knowsValue(p *clientPass, have *published) bool {
-	kept, known := r.tokens.get(p.ref)
+func (k *tokenKeeper) knowsValue(p *tokenPass, have *published) bool {
+	kept, known := k.tokens.get(p.ref)
 	return have.annotations[v1alpha1.TokenKeyAnnotation] != "" || known && kept.hash() == have.annotations[v1alpha1.TokenHashAnnotation]
 }
 
 // refreshFormer has the token Secrets of former names hold the present token, as long as they are there. The status need not
 // tell of one yet: what wrote the Secret of the new name may have ended with that.
-func (r *ClientReconciler) refreshFormer(ctx context.Context, p *clientPass, have *published, current token.Token) error {
-	if p.client.Generation == 1 {
+func (k *tokenKeeper) refreshFormer(ctx context.Context, p *tokenPass, have *published, current token.Token) error {
+	if p.object.GetGeneration() == 1 {
 		return nil // there was no other name
 	}
-	names, err := r.secrets.owned(ctx, p.client, p.ref)
+	names, err := k.secrets.owned(ctx, p.object, p.ref)
 	if err != nil {
 		return err
 	}
 	for _, name := range names {
-		if name == p.tokenName {
+		if name == p.name {
 			continue
 		}
-		former, err := r.secrets.observe(ctx, p.ref, p.client.UID, name)
+		former, err := k.secrets.observe(ctx, p.ref, p.object.GetUID(), name)
 		if err != nil {
 			return err
 		}
@@ -312,7 +301,7 @@ func (r *ClientReconciler) refreshFormer(ctx context.Context, p *clientPass, hav
 			former.annotations[v1alpha1.IssuedAtAnnotation] == current.Issued.Format(preciseTime) {
 			continue
 		}
-		m, ok, err := r.tokenAtHand(ctx, p, have, token.Reshaped)
+		m, ok, err := k.tokenAtHand(ctx, p, have, token.Reshaped)
 		if err != nil {
 			return err
 		}
@@ -321,7 +310,7 @@ func (r *ClientReconciler) refreshFormer(ctx context.Context, p *clientPass, hav
 		}
 		// Those before it, too: the former name may become the present one again.
 		m.token.Revision, m.previous = former.revision+1, m.previous.wanted(p.now, p.revokesOnRotate())
-		if err := p.wrote(ctx, name, r.publishToken(ctx, p, former, name, formIn(former), m)); err != nil {
+		if err := p.wrote(ctx, name, k.publishToken(ctx, p, former, name, formIn(former), m)); err != nil {
 			return err
 		}
 	}

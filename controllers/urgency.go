@@ -8,6 +8,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -70,32 +71,42 @@ func (r *ClientReconciler) urgency(ctx context.Context, o client.Object) int {
 	case !c.TokenEnabled():
 		return asked
 	}
-	current, renewal := r.knownToken(ctx, c)
+	who := ref{kind: clientKind, namespace: c.Namespace, name: c.Name}
+	return r.keeper.urgency(ctx, who, c.UID, *c.Status.Token, renewalPolicy(nil, c), asked)
+}
+
+// urgency is that of a resource with a token, by what the status tells of it; otherwise while it is not due.
+func (k *tokenKeeper) urgency(
+	ctx context.Context, who ref, owner types.UID, known v1alpha1.TokenStatus, policy token.Policy, otherwise int,
+) int {
+	current, renewal := k.knownToken(ctx, who, owner, known, policy)
 	if current == nil {
 		return urgencyDue // nobody knows
 	}
-	now := r.clock.Now()
+	now := k.clock.Now()
 	if u := tokenUrgency(current, now); u > urgencyDue || renewal.Before(now.Add(dueSoon)) {
 		return u
 	}
-	return asked
+	return otherwise
 }
 
 // knownToken is what the status tells of the token, or, where its times are omitted there, the Secret in the cache; and about
 // when it is renewed.
-func (r *ClientReconciler) knownToken(ctx context.Context, c *v1alpha1.SfsClient) (*token.Token, time.Time) {
-	if known := c.Status.Token; !known.ExpirationTime.IsZero() {
+func (k *tokenKeeper) knownToken(
+	ctx context.Context, who ref, owner types.UID, known v1alpha1.TokenStatus, policy token.Policy,
+) (*token.Token, time.Time) {
+	if !known.ExpirationTime.IsZero() {
 		return &token.Token{Issued: known.IssuedTime.Time, Expires: known.ExpirationTime.Time}, known.RenewalTime.Time
 	}
 	var secret corev1.Secret
-	if err := r.secrets.cached.Get(ctx, client.ObjectKey{Namespace: c.Namespace, Name: c.Status.Token.SecretRef.Name}, &secret); err != nil {
+	if err := k.secrets.cached.Get(ctx, client.ObjectKey{Namespace: who.namespace, Name: known.SecretRef.Name}, &secret); err != nil {
 		return nil, time.Time{}
 	}
-	current := seen(&secret, ref{kind: clientKind, namespace: c.Namespace, name: c.Name}, c.UID).token(c)
+	current := seen(&secret, who, owner).token(owner)
 	if current == nil {
 		return nil, time.Time{}
 	}
-	return current, renewalPolicy(nil, c).RenewalTime(*current)
+	return current, policy.RenewalTime(*current)
 }
 
 // urgency is that of an SfsClientUser by what is known before it is looked at.

@@ -19,7 +19,7 @@ func (r *UserReconciler) finalize(ctx context.Context, p *userPass) (ctrl.Result
 	end := p.leaveBy()
 	return p.release(ctx,
 		duty{
-			finalizer: v1alpha1.RetireFinalizer, deadline: end, missed: notRetired(notInTime),
+			finalizer: v1alpha1.RetireFinalizer, deadline: end, missed: notRetired(notInTime(sfs)),
 			do: func(ctx context.Context) (happening, error) { return r.retire(ctx, p) },
 		},
 		duty{

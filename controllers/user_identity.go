@@ -35,7 +35,7 @@ func (r *UserReconciler) bind(ctx context.Context, p *userPass) error {
 		found = v1alpha1.OriginAdopted
 	}
 	defer r.claims.release(p.ref)
-	err = p.try(ctx, step{name: "bind", session: session, class: classCreate}, func() error {
+	err = p.try(ctx, step{name: "bind", connection: session, class: classCreate}, func() error {
 		switch {
 		case p.user.Spec.Default:
 			return r.bindDefault(ctx, p)

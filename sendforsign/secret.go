@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/sendforsign/sfs-operator/secret"
@@ -61,14 +60,4 @@ func (r *remembered) with(c call, secrets []Secret) []Secret {
 		r.secrets = r.secrets[max(len(r.secrets)-maxRemembered, 0):]
 	}
 	return slices.Concat(secrets, r.secrets)
-}
-
-// scrub replaces every one of the secrets in text: servers and proxies like to echo what they refuse.
-func scrub(text string, secrets []Secret) string {
-	for _, s := range secrets {
-		if s != "" {
-			text = strings.ReplaceAll(text, s.Reveal(), redacted)
-		}
-	}
-	return text
 }

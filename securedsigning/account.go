@@ -188,8 +188,12 @@ func decodeAccount(raw []byte, secrets []secret.Text) (Account, error) {
 	if !wire.IsObject(raw) || json.Unmarshal(raw, &said) != nil || said.AccountStatus == "" {
 		return Account{}, errors.New("answer holds no account")
 	}
+	status := AccountStatus(said.AccountStatus)
+	if !slices.Contains(suspended, status) {
+		status = AccountStatus(wire.Clean(string(status), secrets)) // it can be anything
+	}
 	return Account{
-		Status:   AccountStatus(wire.Clean(string(said.AccountStatus), secrets)),
+		Status:   status,
 		Locked:   strings.EqualFold(string(said.Locked), "true") || said.Locked == "1",
 		PlanName: wire.Clean(string(said.PlanName), secrets),
 	}, nil

@@ -52,7 +52,7 @@ func TestSecretsAreNeverPrinted(t *testing.T) {
 			}
 		})
 	}
-	if got := fmt.Sprint(credentials) + credentials.String() + credentials.GoString(); got != strings.Repeat("[redacted]", 3) {
+	if got := fmt.Sprintf("%d", credentials) + credentials.String() + credentials.GoString(); got != strings.Repeat("[redacted]", 3) {
 		t.Errorf("got %q", got)
 	}
 }

@@ -4,6 +4,8 @@
 package wire
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -27,13 +29,17 @@ func Clean(text string, secrets []secret.Text) string {
 	return string(runes[:min(len(runes), MaxMessage)])
 }
 
+// scrub looks for the longest first: one that is part of another must not leave the rest of it.
 func scrub(text string, secrets []secret.Text) string {
-	for _, s := range secrets {
+	longest := slices.Clone(secrets)
+	slices.SortFunc(longest, func(a, b secret.Text) int { return cmp.Compare(len(b), len(a)) })
+	var pairs []string
+	for _, s := range longest {
 		if s != "" {
-			text = strings.ReplaceAll(text, s.Reveal(), secret.Redacted)
+			pairs = append(pairs, s.Reveal(), secret.Redacted)
 		}
 	}
-	return text
+	return strings.NewReplacer(pairs...).Replace(text)
 }
 
 // Cleaned returns err with its text made fit for logs. It still answers errors.Is and errors.As.

@@ -163,7 +163,7 @@ func TestSignersAreNotPrinted(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x"} {
-		for _, value := range []any{signer, *signer, signer.Transport(nil)} {
+		for _, value := range []any{signer, *signer, signer.Transport(printing{})} {
 			if out := fmt.Sprintf(verb, value); strings.Contains(out, "hunter2") || strings.Contains(out, fmt.Sprintf("%x", "hunter2")) {
 				t.Errorf("%s printed %s", verb, out)
 			}

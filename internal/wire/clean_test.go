@@ -18,6 +18,7 @@ func TestCleanTexts(t *testing.T) {
 	}{
 		"nothing to clean":           {"no such scope", []secret.Text{""}, "no such scope"},
 		"a secret in another":        {"hunter2 and unt", []secret.Text{"unt", "hunter2"}, "[redacted] and [redacted]"},
+		"that begins like another":   {"hunter2 and hunt", []secret.Text{"hunt", "hunter2"}, "[redacted] and [redacted]"},
 		"with a control character":   {"hun\nter2", []secret.Text{"hun ter2"}, "[redacted]"},
 		"that has one":               {"hun\nter2", []secret.Text{"hun\nter2"}, "[redacted]"},
 		"beside another":             {"hunter2hunter3", []secret.Text{"hunter3", "hunter2"}, "[redacted][redacted]"},

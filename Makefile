@@ -262,7 +262,7 @@ $(CAMPAIGNS:%=campaign-%): campaign-%:
 
 .PHONY: campaign-fuzz
 campaign-fuzz: ## Run each fuzz target for FUZZ_FOR (30s)
-	$(GO) run ./hack/fuzz -for $(FUZZ_FOR) -dir bin/campaigns ./sendforsign ./controllers ./internal/shape
+	$(GO) run ./hack/fuzz -for $(FUZZ_FOR) -dir bin/campaigns ./sendforsign ./oauth ./internal/wire ./controllers ./internal/shape
 FUZZ_FOR ?= 30s
 
 # What runs is counted by what it uses of the machine, so nothing else should run on it.

@@ -3,6 +3,8 @@ package sendforsign
 import (
 	"errors"
 	"net/http"
+
+	"github.com/sendforsign/sfs-operator/internal/wire"
 )
 
 // Auth is a credential of a client or user call; make one with PlatformToken, ClientToken or APIKey. Both ways to
@@ -58,18 +60,9 @@ func (a Auth) apply(h http.Header) error {
 	if value == "" {
 		return errors.New("credential is empty")
 	}
-	if !isHeaderSafe(value) {
+	if !wire.IsHeaderSafe(value) {
 		return errors.New("credential holds a space, a line break or another character that a header cannot carry")
 	}
 	h.Set(a.header, a.prefix+value)
 	return nil
-}
-
-func isHeaderSafe(value string) bool {
-	for _, c := range []byte(value) {
-		if c <= ' ' || c > '~' {
-			return false
-		}
-	}
-	return true
 }

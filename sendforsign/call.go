@@ -12,17 +12,15 @@ import (
 	"net/url"
 	"sync/atomic"
 	"time"
-)
 
-// maxAnswer bounds the bodies of answers, after decompression. Lists have a bound of their own.
-const maxAnswer = 1 << 20
+	"github.com/sendforsign/sfs-operator/internal/wire"
+)
 
 // The errors of answers never quote the answer.
 var (
-	errMalformed  = errors.New("answer is malformed")
-	errUnreadable = errors.New("answer could not be read")
-	errNoKey      = errors.New("answer holds no key")
-	errOddKey     = errors.New("answer holds a key in a form that is not known")
+	errMalformed = errors.New("answer is malformed")
+	errNoKey     = errors.New("answer holds no key")
+	errOddKey    = errors.New("answer holds a key in a form that is not known")
 )
 
 // call is one request. Its body is JSON that holds secrets in the clear: never print a call.
@@ -108,23 +106,23 @@ func (a *API) send(ctx context.Context, c call) (*answer, error) {
 		if ue, ok := errors.AsType[*url.Error](err); ok {
 			err = ue.Err // the URL around it says nothing new
 		}
-		return nil, c.fail(k, 0, &cause{text: clean(err.Error(), secrets), err: err})
+		return nil, c.fail(k, 0, wire.Cleaned(err, secrets))
 	}
 	defer resp.Body.Close()
 
-	if !isSuccess(resp.StatusCode) {
-		raw, _ := readBounded(resp.Body) // the status tells the outcome, whatever the body
+	if !wire.IsSuccess(resp.StatusCode) {
+		raw, _ := wire.Read(resp.Body) // the status tells the outcome, whatever the body
 		return nil, c.refusal(resp, raw, secrets)
 	}
 	ans, raw, err := c.read(resp.Body)
 	switch {
 	case ans.Code >= http.StatusBadRequest:
 		return nil, c.refusal(resp, raw, secrets)
-	case errors.Is(err, errUnreadable):
+	case errors.Is(err, wire.ErrUnreadable):
 		if over := ctx.Err(); over != nil && !errors.Is(err, over) {
 			err = fmt.Errorf("%w: %w", err, over) // which the connection, closed for that, does not always say
 		}
-		return nil, c.fail(kindNoAnswer, resp.StatusCode, &cause{text: clean(err.Error(), secrets), err: err})
+		return nil, c.fail(kindNoAnswer, resp.StatusCode, wire.Cleaned(err, secrets))
 	case err != nil:
 		return nil, c.fail(kindNoAnswer, resp.StatusCode, err)
 	}
@@ -137,7 +135,7 @@ func (c call) read(body io.Reader) (ans answer, raw []byte, err error) {
 	if c.list {
 		return decodeList(body)
 	}
-	if raw, err = readBounded(body); err != nil {
+	if raw, err = wire.Read(body); err != nil {
 		return answer{}, nil, err
 	}
 	ans, err = decodeAnswer(raw)
@@ -157,29 +155,15 @@ func (c call) refusal(resp *http.Response, raw []byte, secrets []Secret) *Error 
 	said := decodeRefusal(raw)
 	e := c.fail(kindAnswered, resp.StatusCode, nil)
 	e.Code = int(said.Code)
-	e.RetryAfter = parseRetryAfter(resp.Header, time.Now())
-	if e.Message = clean(said.message(), secrets); e.Message == "" {
+	e.RetryAfter = wire.RetryAfter(resp.Header, time.Now())
+	if e.Message = wire.Clean(said.message(), secrets); e.Message == "" {
 		e.Message = http.StatusText(e.decisive())
 	}
 	switch {
 	case resp.StatusCode == http.StatusBadRequest && said.isExpired2024():
 		e.kind = kindExpired
-	case resp.StatusCode == http.StatusNotFound && !isObject(raw):
+	case resp.StatusCode == http.StatusNotFound && !wire.IsObject(raw):
 		e.kind = kindForeign
 	}
 	return e
 }
-
-// readBounded reads to the end, so that the connection can be used again, unless that is too far.
-func readBounded(r io.Reader) ([]byte, error) {
-	raw, err := io.ReadAll(io.LimitReader(r, maxAnswer+1))
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("%w: %w", errUnreadable, err)
-	case len(raw) > maxAnswer:
-		return nil, fmt.Errorf("%w: it is longer than %d bytes", errUnreadable, maxAnswer)
-	}
-	return raw, nil
-}
-
-func isSuccess(status int) bool { return status >= 200 && status < 300 }

@@ -1,24 +1,18 @@
 package sendforsign
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"math"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sendforsign/sfs-operator/internal/wire"
 )
 
 // What the vendor's pages say about types differs from page to page, so decoding is lenient about everything but the
 // values that matter: keys, tokens and their life.
-
-// maxTokenLife bounds expires_in. A longer life is cut to it: renewing once a day costs nothing, and believing an absurd
-// number would mean never to renew. A token of less than minTokenLife would be dead before anybody has it.
-const (
-	minTokenLife = time.Second
-	maxTokenLife = 24 * time.Hour
-)
 
 // What is longer is no token and no key: it would fit neither a header nor the places where keys are kept.
 const (
@@ -32,7 +26,7 @@ type answer struct {
 	Code code `json:"code"`
 
 	AccessToken string          `json:"access_token"`
-	TokenType   text            `json:"token_type"`
+	TokenType   wire.Text       `json:"token_type"`
 	ExpiresIn   json.RawMessage `json:"expires_in"`
 
 	Client  wireClient       `json:"client"`
@@ -47,7 +41,7 @@ type answer struct {
 func decodeAnswer(raw []byte) (answer, error) {
 	var a answer
 	// An array, a string or null is JSON, too, but no answer.
-	if !isObject(raw) || json.Unmarshal(raw, &a) != nil {
+	if !wire.IsObject(raw) || json.Unmarshal(raw, &a) != nil {
 		return a, errMalformed
 	}
 	return a, nil
@@ -55,36 +49,22 @@ func decodeAnswer(raw []byte) (answer, error) {
 
 // token returns the token of the answer, or false if there is none that can be used.
 func (a *answer) token() (Token, bool) {
-	life, ok := parseLife(a.ExpiresIn)
-	if !ok || a.AccessToken == "" || len(a.AccessToken) > maxToken || !isHeaderSafe(a.AccessToken) {
+	life, ok := wire.TokenLife(a.ExpiresIn)
+	if !ok || a.AccessToken == "" || len(a.AccessToken) > maxToken || !wire.IsHeaderSafe(a.AccessToken) {
 		return Token{}, false
 	}
 	// It is put before the token in headers.
 	kind := cmp.Or(string(a.TokenType), "Bearer")
-	if len(kind) > maxTokenType || !isHeaderSafe(kind) {
+	if len(kind) > maxTokenType || !wire.IsHeaderSafe(kind) {
 		return Token{}, false
 	}
 	return Token{AccessToken: Secret(a.AccessToken), TokenType: kind, ExpiresIn: life}, true
 }
 
-// parseLife reads expires_in: seconds, as a number or a string, cut to maxTokenLife. Less than minTokenLife and what is not
-// a number is no life: to guess one would be to hand out dead tokens.
-func parseLife(raw json.RawMessage) (time.Duration, bool) {
-	seconds, err := strconv.ParseFloat(strings.TrimSpace(unquote(raw)), 64)
-	if err != nil || math.IsNaN(seconds) || math.IsInf(seconds, 0) || seconds <= 0 {
-		return 0, false
-	}
-	life := maxTokenLife
-	if seconds < maxTokenLife.Seconds() {
-		life = time.Duration(seconds * float64(time.Second))
-	}
-	return life, life >= minTokenLife
-}
-
 // refusal is what an error answer says, if it is JSON at all. No field of it can fail to decode.
 type refusal struct {
 	Code    code            `json:"code"`
-	Message text            `json:"message"`
+	Message wire.Text       `json:"message"`
 	Error   json.RawMessage `json:"error"`
 }
 
@@ -103,15 +83,15 @@ func (r refusal) message() string {
 	if nested := r.nested(); nested != "" {
 		return nested
 	}
-	return unquote(r.Error)
+	return wire.Unquote(r.Error)
 }
 
 // nested returns the message of the form {"error":{"message":"…"}}.
 func (r refusal) nested() string {
 	var e struct {
-		Message text `json:"message"`
+		Message wire.Text `json:"message"`
 	}
-	if !isObject(r.Error) || json.Unmarshal(r.Error, &e) != nil {
+	if !wire.IsObject(r.Error) || json.Unmarshal(r.Error, &e) != nil {
 		return ""
 	}
 	return string(e.Message)
@@ -127,10 +107,10 @@ func (r refusal) isExpired2024() bool {
 // wireClient is a client, as every answer about one holds it: some with more fields, some with fewer.
 type wireClient struct {
 	ClientKey    key        `json:"clientKey"`
-	FullName     text       `json:"fullname"`
-	Email        text       `json:"email"`
-	Organization text       `json:"organization"`
-	CustomKey    text       `json:"customKey"`
+	FullName     wire.Text  `json:"fullname"`
+	Email        wire.Text  `json:"email"`
+	Organization wire.Text  `json:"organization"`
+	CustomKey    wire.Text  `json:"customKey"`
 	Multiple     flag       `json:"multiple"`
 	CreateTime   timestamp  `json:"createTime"`
 	ChangeTime   timestamp  `json:"changeTime"`
@@ -159,9 +139,9 @@ func (w wireClient) client() Client {
 // wireUser is a user, as every answer about one holds it.
 type wireUser struct {
 	UserKey    key       `json:"userKey"`
-	FullName   text      `json:"fullname"`
-	Email      text      `json:"email"`
-	CustomKey  text      `json:"customKey"`
+	FullName   wire.Text `json:"fullname"`
+	Email      wire.Text `json:"email"`
+	CustomKey  wire.Text `json:"customKey"`
 	Default    flag      `json:"default"`
 	CreateTime timestamp `json:"createTime"`
 	ChangeTime timestamp `json:"changeTime"`
@@ -195,19 +175,11 @@ func (l *list[T]) UnmarshalJSON(raw []byte) error {
 type code int
 
 func (c *code) UnmarshalJSON(raw []byte) error {
-	n, err := strconv.ParseFloat(strings.TrimSpace(unquote(raw)), 64)
+	n, err := strconv.ParseFloat(strings.TrimSpace(wire.Unquote(raw)), 64)
 	if err != nil || !(math.Abs(n) < math.MaxInt32) {
 		n = 0
 	}
 	*c = code(n)
-	return nil
-}
-
-// text is a string; a number or a boolean is taken as it is written, and anything else is empty.
-type text string
-
-func (t *text) UnmarshalJSON(raw []byte) error {
-	*t = text(unquote(raw))
 	return nil
 }
 
@@ -220,7 +192,7 @@ type key struct {
 }
 
 func (k *key) UnmarshalJSON(raw []byte) error {
-	*k = key{value: unquote(raw)}
+	*k = key{value: wire.Unquote(raw)}
 	if raw[0] == '{' || raw[0] == '[' || raw[0] == 't' || raw[0] == 'f' || !isKey(k.value) {
 		*k = key{odd: true}
 	}
@@ -256,7 +228,7 @@ func (k key) check() error {
 type flag bool
 
 func (f *flag) UnmarshalJSON(raw []byte) error {
-	s := unquote(raw)
+	s := wire.Unquote(raw)
 	*f = s == "true" || s == "1"
 	return nil
 }
@@ -268,30 +240,10 @@ type timestamp struct{ time.Time }
 func (t *timestamp) UnmarshalJSON(raw []byte) error {
 	t.Time = time.Time{}
 	for _, layout := range []string{time.RFC3339Nano, time.DateTime} {
-		if parsed, err := time.Parse(layout, unquote(raw)); err == nil {
+		if parsed, err := time.Parse(layout, wire.Unquote(raw)); err == nil {
 			t.Time = parsed.UTC()
 			break
 		}
 	}
 	return nil
-}
-
-// unquote returns the text of a JSON string, number or boolean; "" for null, an object or an array.
-func unquote(raw []byte) string {
-	if len(raw) == 0 {
-		return ""
-	}
-	switch raw[0] {
-	case '"':
-		var s string
-		_ = json.Unmarshal(raw, &s)
-		return s
-	case 'n', '{', '[':
-		return ""
-	}
-	return string(raw)
-}
-
-func isObject(raw []byte) bool {
-	return bytes.HasPrefix(bytes.TrimLeft(raw, " \t\r\n"), []byte("{"))
 }

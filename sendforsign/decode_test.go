@@ -1,11 +1,12 @@
 package sendforsign
 
 import (
-	"net/http"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sendforsign/sfs-operator/internal/wire"
 )
 
 func TestTokenAnswers(t *testing.T) {
@@ -122,41 +123,8 @@ func TestMessages(t *testing.T) {
 		`["a"]`:                                          "",
 		`{"message":"` + strings.Repeat("x", 197) + `hunter2"}`: strings.Repeat("x", 197) + "[re",
 	} {
-		if got := clean(decodeRefusal([]byte(body)).message(), []Secret{"hunter2", ""}); got != want {
+		if got := wire.Clean(decodeRefusal([]byte(body)).message(), []Secret{"hunter2", ""}); got != want {
 			t.Errorf("%s: got %q, want %q", body, got, want)
 		}
-	}
-}
-
-func TestRetryAfterHeader(t *testing.T) {
-	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
-	at := func(t time.Time) string { return t.Format(http.TimeFormat) }
-	tests := map[string]struct {
-		value, date string
-		want        time.Duration
-	}{
-		"absent":                            {"", "", 0},
-		"seconds":                           {"7", "", 7 * time.Second},
-		"white space":                       {" 7 ", "", 7 * time.Second},
-		"zero":                              {"0", "", 0},
-		"negative":                          {"-7", "", 0},
-		"fraction":                          {"1.5", "", 0},
-		"words":                             {"soon", "", 0},
-		"an hour":                           {"3600", "", time.Hour},
-		"more than an hour is cut":          {"3601", "", time.Hour},
-		"more than a number holds":          {strings.Repeat("9", 40), "", time.Hour},
-		"date":                              {at(now.Add(time.Minute)), "", time.Minute},
-		"date in the past":                  {at(now.Add(-time.Minute)), "", 0},
-		"date far away is cut":              {at(now.AddDate(900, 0, 0)), "", time.Hour},
-		"date relative to the server's":     {at(now.Add(time.Hour)), at(now.Add(59 * time.Minute)), time.Minute},
-		"date with a Date that is nonsense": {at(now.Add(time.Minute)), "today", time.Minute},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			h := http.Header{"Retry-After": {test.value}, "Date": {test.date}}
-			if got := parseRetryAfter(h, now); got != test.want {
-				t.Errorf("got %v, want %v", got, test.want)
-			}
-		})
 	}
 }

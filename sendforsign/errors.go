@@ -8,14 +8,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
+
+	"github.com/sendforsign/sfs-operator/internal/wire"
 )
-
-// maxRetryAfter bounds what a server may ask for: a typing error there must not silence a client for years.
-const maxRetryAfter = time.Hour
-
-// maxMessage is how many characters of a server's message are kept.
-const maxMessage = 200
 
 // Error is the error of every call. Ask the predicates (IsNotFound and the others) what it means, not its fields: the same
 // meaning comes in several forms.
@@ -90,7 +85,7 @@ const (
 // decisive returns what tells whether the request was refused: the HTTP status, or where that says nothing against it the
 // code in the body.
 func (e *Error) decisive() int {
-	if e.Status == 0 || isSuccess(e.Status) {
+	if e.Status == 0 || wire.IsSuccess(e.Status) {
 		return e.Code
 	}
 	return e.Status
@@ -170,50 +165,4 @@ func RetryAfter(err error) (time.Duration, bool) {
 		return 0, false
 	}
 	return e.RetryAfter, true
-}
-
-// parseRetryAfter reads a Retry-After header: seconds, or an HTTP date, which is taken relative to the Date header of
-// the same answer (so that a skewed clock does no harm) or else to now. Anything else counts as absent.
-func parseRetryAfter(h http.Header, now time.Time) time.Duration {
-	value := strings.TrimSpace(h.Get("Retry-After"))
-	if value == "" {
-		return 0
-	}
-	if strings.Trim(value, "0123456789") == "" {
-		seconds, err := strconv.Atoi(value)
-		if err != nil || seconds > int(maxRetryAfter/time.Second) {
-			return maxRetryAfter
-		}
-		return time.Duration(seconds) * time.Second
-	}
-	at, err := http.ParseTime(value)
-	if err != nil {
-		return 0
-	}
-	if date, err := http.ParseTime(h.Get("Date")); err == nil {
-		now = date
-	}
-	return min(max(at.Sub(now), 0), maxRetryAfter)
-}
-
-// cause is an error whose text was freed of secrets, and that still answers errors.Is and errors.As.
-type cause struct {
-	text string
-	err  error
-}
-
-func (c *cause) Error() string { return c.text }
-func (c *cause) Unwrap() error { return c.err }
-
-// clean makes a text from outside fit for logs: printable, without the given secrets, bounded.
-func clean(text string, secrets []Secret) string {
-	text = scrub(text, secrets)
-	text = strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, text)
-	runes := []rune(scrub(strings.TrimSpace(text), secrets))
-	return string(runes[:min(len(runes), maxMessage)])
 }

@@ -9,41 +9,15 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"math/big"
 	"net/http"
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 	"unicode"
 	"unicode/utf8"
-)
 
-func FuzzRetryAfter(f *testing.F) {
-	for _, seed := range []string{
-		"", "0", "7", "-1", "3600", "3601", "99999999999999999999", "NaN", "1e3", "٣", "0x10",
-		"Thu, 01 Jan 2026 12:00:00 GMT", "Thursday, 01-Jan-26 13:00:00 GMT", "Thu Jan  1 12:30:00 2026", "Fri, 31 Dec 9999 23:59:59 GMT",
-	} {
-		f.Add(seed, "Thu, 01 Jan 2026 11:59:00 GMT")
-		f.Add(seed, "Sat, 01 Jan 0000 00:00:00 GMT")
-	}
-	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
-	f.Fuzz(func(t *testing.T, value, date string) {
-		got := parseRetryAfter(http.Header{"Retry-After": {value}, "Date": {date}}, now)
-		if got < 0 || got > maxRetryAfter {
-			t.Fatalf("got %v", got)
-		}
-		// Whoever asks for a number of seconds gets it, or an hour: never less, however long the number is.
-		digits := strings.TrimSpace(value)
-		if digits == "" || strings.Trim(digits, "0123456789") != "" {
-			return
-		}
-		asked, _ := new(big.Int).SetString(digits, 10)
-		if want := min(asked.Uint64(), 3600); asked.IsUint64() && got != time.Duration(want)*time.Second || !asked.IsUint64() && got != maxRetryAfter {
-			t.Errorf("%s seconds: got %v", digits, got)
-		}
-	})
-}
+	"github.com/sendforsign/sfs-operator/internal/wire"
+)
 
 func FuzzDecode(f *testing.F) {
 	for _, seed := range []string{
@@ -61,7 +35,7 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		said := decodeRefusal(body)
-		checkText(t, clean(said.message(), []Secret{"t"}))
+		checkText(t, wire.Clean(said.message(), []Secret{"t"}))
 		if said.isExpired2024() && said.Code != 0 {
 			t.Error("an answer with a code is taken for one without")
 		}
@@ -101,7 +75,7 @@ func FuzzList(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		a, rest, err := decodeList(bytes.NewReader(body))
-		if !json.Valid(rest) || len(rest) > 2*maxAnswer {
+		if !json.Valid(rest) || len(rest) > 2*wire.MaxAnswer {
 			t.Errorf("the rest of %d bytes is %.100q", len(rest), rest)
 		}
 		if err != nil {
@@ -134,7 +108,7 @@ func checkToken(t *testing.T, token Token) {
 			t.Errorf("a token or type of %d bytes that no header can carry is taken", len(s))
 		}
 	}
-	if token.ExpiresIn < minTokenLife || token.ExpiresIn > maxTokenLife {
+	if token.ExpiresIn < wire.MinTokenLife || token.ExpiresIn > wire.MaxTokenLife {
 		t.Errorf("a token is taken that lives %v", token.ExpiresIn)
 	}
 }
@@ -142,7 +116,7 @@ func checkToken(t *testing.T, token Token) {
 // checkText wants a text from outside to be fit for a log and a condition.
 func checkText(t *testing.T, text string) {
 	t.Helper()
-	if n := utf8.RuneCountInString(text); n > maxMessage {
+	if n := utf8.RuneCountInString(text); n > wire.MaxMessage {
 		t.Errorf("a message of %d characters", n)
 	}
 	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
@@ -255,7 +229,7 @@ func callAll(t *testing.T, api *API, secret Secret) map[string]error {
 func checkError(t *testing.T, name string, err error, status int, body []byte, secret string) {
 	t.Helper()
 	if err == nil {
-		if !isSuccess(status) {
+		if !wire.IsSuccess(status) {
 			t.Errorf("%s: %d is a success", name, status)
 		}
 		return
@@ -268,7 +242,7 @@ func checkError(t *testing.T, name string, err error, status int, body []byte, s
 	if strings.Contains(err.Error(), secret) {
 		t.Errorf("%s: the error holds the secret", name)
 	}
-	if wait, ok := RetryAfter(err); ok && (wait <= 0 || wait > maxRetryAfter) {
+	if wait, ok := RetryAfter(err); ok && (wait <= 0 || wait > wire.MaxRetryAfter) {
 		t.Errorf("%s: it asks for a pause of %v", name, wait)
 	}
 	meaning := meaningOf(err)
@@ -282,11 +256,11 @@ func checkError(t *testing.T, name string, err error, status int, body []byte, s
 	// All others are sure refusals: who creates goes on as if nothing had been made.
 	case status >= 500:
 		t.Errorf("%s: %d is taken for a sure refusal: %v", name, status, err)
-	case isSuccess(status) && e.kind == kindAbsent:
+	case wire.IsSuccess(status) && e.kind == kindAbsent:
 		if name != "client read" {
 			t.Errorf("%s: a success is taken for an absent object", name)
 		}
-	case isSuccess(status):
+	case wire.IsSuccess(status):
 		var said struct {
 			Code code `json:"code"`
 		}

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/sendforsign/sfs-operator/internal/wire"
 )
 
 // A list holds all clients of an account on one page, and may be long. It is decoded item by item, so that memory is
@@ -18,7 +20,7 @@ const (
 	maxItems = 250_000
 )
 
-var errTooMany = fmt.Errorf("%w: it lists more than %d", errUnreadable, maxItems)
+var errTooMany = fmt.Errorf("%w: it lists more than %d", wire.ErrUnreadable, maxItems)
 
 // decodeList decodes the answer to a list call. What is not a list in it is returned as well, as the text of an object.
 func decodeList(body io.Reader) (a answer, rest []byte, err error) {
@@ -39,7 +41,7 @@ func decodeList(body io.Reader) (a answer, rest []byte, err error) {
 		if err := decoder.Decode(&value); err != nil {
 			return err
 		}
-		if kept += len(value); kept > maxAnswer {
+		if kept += len(value); kept > wire.MaxAnswer {
 			return errLarge
 		}
 		others[name] = value
@@ -53,11 +55,11 @@ func decodeList(body io.Reader) (a answer, rest []byte, err error) {
 	}
 	a.Clients, a.Users = clients, users
 	switch {
-	case in.err != nil && !errors.Is(in.err, errUnreadable):
-		err = fmt.Errorf("%w: %w", errUnreadable, in.err)
+	case in.err != nil && !errors.Is(in.err, wire.ErrUnreadable):
+		err = fmt.Errorf("%w: %w", wire.ErrUnreadable, in.err)
 	case in.err != nil:
 		err = in.err
-	case err != nil && !errors.Is(err, errNoKey) && !errors.Is(err, errOddKey) && !errors.Is(err, errUnreadable):
+	case err != nil && !errors.Is(err, errNoKey) && !errors.Is(err, errOddKey) && !errors.Is(err, wire.ErrUnreadable):
 		err = errMalformed
 	}
 	return a, rest, err
@@ -65,12 +67,12 @@ func decodeList(body io.Reader) (a answer, rest []byte, err error) {
 
 // decodeFields calls decode at the value of each field of the one object that there is.
 func decodeFields(decoder *json.Decoder, in *rationed, decode func(name string) error) error {
-	in.ration = maxAnswer
+	in.ration = wire.MaxAnswer
 	if begin, err := decoder.Token(); err != nil || begin != json.Delim('{') {
 		return errMalformed
 	}
 	for decoder.More() {
-		in.ration = maxAnswer
+		in.ration = wire.MaxAnswer
 		name, err := decoder.Token()
 		if err != nil {
 			return err
@@ -105,7 +107,7 @@ func decodeItems[T any](decoder *json.Decoder, in *rationed, into *list[T], chec
 		if len(into.items) == maxItems {
 			return errTooMany
 		}
-		in.ration = maxAnswer
+		in.ration = wire.MaxAnswer
 		var item T
 		if err := decoder.Decode(&item); err != nil {
 			return err
@@ -131,8 +133,8 @@ type rationed struct {
 }
 
 var (
-	errLong  = fmt.Errorf("%w: it is longer than %d bytes", errUnreadable, maxList)
-	errLarge = fmt.Errorf("%w: a value in it is longer than %d bytes", errUnreadable, maxAnswer)
+	errLong  = fmt.Errorf("%w: it is longer than %d bytes", wire.ErrUnreadable, maxList)
+	errLarge = fmt.Errorf("%w: a value in it is longer than %d bytes", wire.ErrUnreadable, wire.MaxAnswer)
 )
 
 func (r *rationed) Read(p []byte) (int, error) {

@@ -10,6 +10,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/sendforsign/sfs-operator/internal/wire"
 )
 
 // repeated is a text that is repeated for as long as it is read.
@@ -100,7 +102,7 @@ func TestListsAreDecodedAsOtherAnswers(t *testing.T) {
 func TestAListThatBreaksOffSaysWhy(t *testing.T) {
 	lost := errors.New("connection lost")
 	_, _, err := decodeList(io.MultiReader(strings.NewReader(`{"clients":[`), failing{lost}))
-	if !errors.Is(err, lost) || !errors.Is(err, errUnreadable) {
+	if !errors.Is(err, lost) || !errors.Is(err, wire.ErrUnreadable) {
 		t.Errorf("got %v", err)
 	}
 }

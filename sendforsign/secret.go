@@ -6,40 +6,15 @@ import (
 	"io"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync"
+
+	"github.com/sendforsign/sfs-operator/secret"
 )
 
-const redacted = "[redacted]"
+// Secret is a string that is never printed.
+type Secret = secret.Text
 
-// Secret is a string that is never printed: fmt, encoding/json, encoding.TextMarshaler users and log/slog all get
-// "[redacted]". Call Reveal where the value itself is needed.
-//
-// Three limits come from the standard library. Package fmt calls no methods on unexported struct fields, so give a type
-// that keeps a Secret in one its own String; nor for the verb %p, which makes no sense for a string. And package
-// encoding/json takes the keys of maps as they are.
-type Secret string
-
-// Reveal returns the value.
-func (s Secret) Reveal() string { return string(s) }
-
-// String returns "[redacted]".
-func (s Secret) String() string { return redacted }
-
-// GoString returns "[redacted]".
-func (s Secret) GoString() string { return redacted }
-
-// Format writes "[redacted]" for every verb: without it %x and %d would print the bytes.
-func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
-
-// MarshalJSON returns "[redacted]" as a JSON string.
-func (s Secret) MarshalJSON() ([]byte, error) { return json.Marshal(redacted) }
-
-// MarshalText returns "[redacted]".
-func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
-
-// LogValue returns "[redacted]".
-func (s Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
+const redacted = secret.Redacted
 
 // Credentials are the API key and the secret of a Sendforsign account, from the "API Keys" tab of its dashboard.
 type Credentials struct {
@@ -85,14 +60,4 @@ func (r *remembered) with(c call, secrets []Secret) []Secret {
 		r.secrets = r.secrets[max(len(r.secrets)-maxRemembered, 0):]
 	}
 	return slices.Concat(secrets, r.secrets)
-}
-
-// scrub replaces every one of the secrets in text: servers and proxies like to echo what they refuse.
-func scrub(text string, secrets []Secret) string {
-	for _, s := range secrets {
-		if s != "" {
-			text = strings.ReplaceAll(text, s.Reveal(), redacted)
-		}
-	}
-	return text
 }

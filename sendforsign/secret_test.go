@@ -52,16 +52,7 @@ func TestSecretsAreNeverPrinted(t *testing.T) {
 			}
 		})
 	}
-	if got := fmt.Sprintf("%d %v", secret, credentials); got != "[redacted] [redacted]" {
+	if got := fmt.Sprintf("%d", credentials) + credentials.String() + credentials.GoString(); got != strings.Repeat("[redacted]", 3) {
 		t.Errorf("got %q", got)
-	}
-	if got := secret.String() + secret.GoString() + credentials.String() + credentials.GoString(); got != strings.Repeat("[redacted]", 4) {
-		t.Errorf("got %q", got)
-	}
-	if got, err := secret.MarshalText(); string(got) != "[redacted]" || err != nil {
-		t.Errorf("got %q, %v", got, err)
-	}
-	if secret.Reveal() != canary {
-		t.Error("Reveal does not")
 	}
 }

@@ -2,23 +2,19 @@ package sendforsign
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/sendforsign/sfs-operator/internal/wire"
 )
 
 const (
 	defaultTimeout   = 15 * time.Second
 	defaultUserAgent = "sendforsign-go"
-
-	// maxConns bounds the connections to the server, busy or idle. Both limits are equal, so that a burst of
-	// calls does not end in as many TLS handshakes as there were calls.
-	maxConns = 64
 )
 
 // Envelope is the form of the bodies of the token calls. The vendor documents a mixture; what the server enforces is
@@ -99,36 +95,15 @@ func New(baseURL string, opts ...Option) (*API, error) {
 	for _, opt := range opts {
 		opt(&o)
 	}
-	// The errors do not quote the URL, which may hold a password.
-	u, err := url.Parse(baseURL)
-	switch {
-	case err != nil:
-		return nil, errors.New("base URL is not a URL")
-	case u.Scheme != "https":
-		return nil, errors.New("base URL must begin with https://")
-	case u.Hostname() == "":
-		return nil, errors.New("base URL has no host")
-	case u.User != nil || strings.ContainsAny(baseURL, "?#"):
-		return nil, errors.New("base URL must not have a user, a query or a fragment")
-	case o.timeout <= 0:
+	u, err := wire.CheckURL("base URL", baseURL)
+	if err != nil {
+		return nil, err
+	}
+	if o.timeout <= 0 {
 		return nil, errors.New("timeout must be positive")
 	}
 
-	transport := &http.Transport{
-		Proxy:               o.proxy,
-		DialContext:         (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		TLSClientConfig:     &tls.Config{RootCAs: o.rootCAs, MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout: 10 * time.Second,
-		ForceAttemptHTTP2:   true, // a TLS configuration of one's own turns it off otherwise
-		// All requests may share one connection, which a box in between can forget without a word. Without pings each of
-		// them would time out on it for as long as the kernel has patience.
-		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: 5 * time.Second},
-		MaxIdleConns:           maxConns,
-		MaxIdleConnsPerHost:    maxConns,
-		MaxConnsPerHost:        maxConns,
-		IdleConnTimeout:        90 * time.Second,
-		MaxResponseHeaderBytes: 64 << 10,
-	}
+	transport := wire.NewTransport(o.rootCAs, o.proxy)
 	var rt http.RoundTripper = transport
 	for _, wrap := range o.wraps {
 		rt = wrap(rt)
@@ -136,10 +111,7 @@ func New(baseURL string, opts ...Option) (*API, error) {
 	return &API{
 		base:      strings.TrimRight(u.String(), "/"),
 		transport: transport,
-		client: &http.Client{
-			Transport:     rt,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
+		client:    wire.NewClient(rt),
 		timeout:   o.timeout,
 		userAgent: o.userAgent,
 		envelope:  o.envelope,

@@ -25,6 +25,7 @@ type Operation string
 const (
 	MintPlatform Operation = "platform"
 	MintClient   Operation = "client"
+	MintOAuth    Operation = "oauth"
 	Revoke       Operation = "revoke"
 )
 
@@ -108,7 +109,7 @@ func New() *Metrics {
 	}
 	m.build.WithLabelValues(version.Version, runtime.Version()).Set(1)
 	// What has not happened yet counts 0, so that the first time is seen as an increase.
-	for _, o := range []Operation{MintPlatform, MintClient, Revoke} {
+	for _, o := range []Operation{MintPlatform, MintClient, MintOAuth, Revoke} {
 		for _, r := range []Result{Success, Refused, Throttled, Unavailable} {
 			m.tokenRequests.WithLabelValues(string(o), string(r))
 		}

@@ -159,6 +159,7 @@ func (i oauthIssuer) mint(ctx context.Context) (mintedToken, error) {
 		if storing := p.reconciler.storeRefreshToken(ctx, p, next); storing != nil && err == nil {
 			return mintedToken{}, storing
 		}
+		p.reconciler.states.publishes(p.ref)
 	}
 	if err != nil {
 		return mintedToken{}, explainOAuth(p.provider.name, p.oauth, err)
@@ -186,7 +187,7 @@ func (i oauthIssuer) revoke(ctx context.Context, value secret.Text) (refusal *pr
 func (i oauthIssuer) probe(ctx context.Context, value secret.Text) error {
 	p, s := i.p, i.p.session
 	s.gate.spend(p.ref)
-	began := time.Now()
+	began := p.clock.Now()
 	account, err := s.server.resources.Account(ctx, p.values.signer, value)
 	s.noteAccount(err)
 	var said *securedsigning.Error
@@ -194,7 +195,7 @@ func (i oauthIssuer) probe(ctx context.Context, value secret.Text) error {
 	if errors.As(err, &said) {
 		status = said.Status
 	}
-	p.sessions.metrics.APIAnswered("account", "read", status, time.Since(began))
+	p.sessions.metrics.APIAnswered("account", "read", status, p.clock.Now().Sub(began))
 	switch {
 	case err == nil:
 		p.reconciler.accounts.put(p.ref, "")

@@ -45,10 +45,10 @@ type preset struct {
 
 // presets by their names.
 var presets = map[string]preset{
-	"Signicat/Express": {
+	"Signicat/Express": { //nolint:gosec // paths
 		name: "Signicat", host: "api.signicat.io", resources: "api.signicat.io", tokenPath: "/oauth/connect/token",
 	},
-	"Signicat/Platform": {
+	"Signicat/Platform": { //nolint:gosec // paths
 		name: "Signicat", host: "api.signicat.com", resources: "api.signicat.com", tokenPath: "/auth/open/connect/token",
 	},
 	"SecuredSigning/Global":     securedSigning("securedsigning.com"),
@@ -56,7 +56,7 @@ var presets = map[string]preset{
 }
 
 func securedSigning(domain string) preset {
-	return preset{
+	return preset{ //nolint:gosec // paths
 		name: "Secured Signing", host: "www." + domain, resources: "api." + domain,
 		tokenPath: "/api/oauth2/token", revoke: "/api/oauth2/revoke", resourced: "/web/v1.4",
 	}

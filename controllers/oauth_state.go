@@ -32,12 +32,14 @@ type refreshState struct {
 	// over is what stood in the Secret when this one was asked for: what another process has written since is newer.
 	over   secret.Text
 	stored bool
+	// have is what was read of the Secret when this one was asked for.
+	have *published
 	// minted is the token that came with it, while it can not be published because the state is not stored.
 	minted mintedToken
 }
 
 func (s refreshState) followedBy(refreshToken secret.Text) refreshState {
-	return refreshState{owner: s.owner, refreshToken: refreshToken, seed: s.seed, over: s.over}
+	return refreshState{owner: s.owner, refreshToken: refreshToken, seed: s.seed, over: s.over, have: s.have}
 }
 
 // refreshStates are those that this process was given.
@@ -57,6 +59,13 @@ func (s refreshStates) pending(p *oauthPass) (mintedToken, bool) {
 		!asked.wantRevocation(m.asked) && token.Decide(token.Observed{Token: &m.token}, p.kept.policy(), p.now) == token.NotDue
 }
 
+// publishes drops the token that came with a refresh token: it is returned.
+func (s refreshStates) publishes(who ref) {
+	state, _ := s.get(who)
+	state.minted = mintedToken{}
+	s.put(who, state)
+}
+
 var stateForm = form{
 	kind: corev1.SecretTypeOpaque, owned: true, labels: map[string]string{}, annotations: map[string]string{
 		"reloader.stakater.com/ignore":               "true",
@@ -72,10 +81,14 @@ func (r *OAuthReconciler) refreshTokenOf(ctx context.Context, p *oauthPass) (ref
 	if err != nil || have == nil {
 		return seeded, err
 	}
-	found, _, err := r.secrets.read(ctx, p.oauth, p.ref, p.oauth.StateSecretName())
-	if err != nil || found == nil {
+	found, live, err := r.secrets.read(ctx, p.oauth, p.ref, p.oauth.StateSecretName())
+	if err != nil {
 		return seeded, err
 	}
+	if found == nil {
+		return seeded, deferred{after: staleRead} // it has changed hands since it was looked at
+	}
+	seeded.have = live
 	last := secret.Text(found.Data[v1alpha1.KeyRefreshToken])
 	seeded.over = last
 	if last != "" && string(found.Data[v1alpha1.KeySeed]) == seeded.seed {
@@ -94,49 +107,31 @@ func (r *OAuthReconciler) stateSecret(ctx context.Context, p *oauthPass) (*publi
 	return have, r.secrets.mayWrite(ctx, p.oauth, have, name, stateForm)
 }
 
-// storeRefreshToken stores a refresh token that was just given. It is kept in memory whatever comes of that.
+// storeRefreshToken stores a refresh token that was just given. It is kept in memory whatever comes of that. Nothing is asked
+// first: until it is written, this process has the only copy.
 func (r *OAuthReconciler) storeRefreshToken(ctx context.Context, p *oauthPass, state refreshState) error {
 	r.states.put(p.ref, state)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	if err := r.writeState(ctx, p, state); err != nil {
+	if err := r.writeState(ctx, p, state, state.have); err != nil {
 		log.FromContext(ctx).Error(err, "Storing a refresh token, which is kept in memory until that succeeds")
 		return err
 	}
-	state.stored, state.over, state.minted = true, state.refreshToken, mintedToken{}
-	r.states.put(p.ref, state)
 	return nil
 }
 
-func (r *OAuthReconciler) writeState(ctx context.Context, p *oauthPass, state refreshState) error {
-	name := p.oauth.StateSecretName()
-	have, err := r.stateSecret(ctx, p)
-	if err != nil {
-		return err
-	}
-	if have != nil {
-		found, live, err := r.secrets.read(ctx, p.oauth, p.ref, name)
-		if err != nil {
-			return err
-		}
-		if found == nil {
-			return deferred{after: staleRead} // it has changed hands since it was looked at
-		}
-		last := secret.Text(found.Data[v1alpha1.KeyRefreshToken])
-		if live.intact() && last != state.over && last != state.refreshToken {
-			r.states.drop(p.ref) // another process was given one later
-			return nil
-		}
-		have = live
-	}
-	err = r.secrets.write(ctx, p.oauth, p.ref, have, publication{name: name, form: stateForm, data: map[string][]byte{
+// writeState writes the Secret over what was read of it: under an optimistic lock.
+func (r *OAuthReconciler) writeState(ctx context.Context, p *oauthPass, state refreshState, have *published) error {
+	data := map[string][]byte{
 		v1alpha1.KeyRefreshToken: []byte(state.refreshToken.Reveal()), v1alpha1.KeySeed: []byte(state.seed),
-	}})
+	}
+	err := r.secrets.write(ctx, p.oauth, p.ref, have, publication{name: p.oauth.StateSecretName(), form: stateForm, data: data})
 	if err != nil {
 		return err
 	}
-	state.stored, state.over = true, state.refreshToken
-	r.states.put(p.ref, state)
+	known, _ := r.states.get(p.ref)
+	known.stored, known.over, known.have = true, known.refreshToken, nil
+	r.states.put(p.ref, known)
 	return nil
 }
 
@@ -151,14 +146,28 @@ func (r *OAuthReconciler) settleState(ctx context.Context, p *oauthPass) error {
 		return nil
 	}
 	name := p.oauth.StateSecretName()
+	have, err := r.stateSecret(ctx, p)
+	if err != nil {
+		return p.wrote(ctx, name, err)
+	}
 	if state.stored {
-		have, err := r.secrets.observe(ctx, p.ref, p.oauth.UID, name)
-		if err != nil || have != nil && (!have.ours || have.intact()) {
-			return err
+		if have != nil && have.intact() {
+			return nil
 		}
 		if err := r.secrets.mayRepair(ctx, p.oauth, p.ref, have, name, stateForm); err != nil {
 			return p.later(err)
 		}
 	}
-	return p.wrote(ctx, name, r.writeState(ctx, p, state))
+	if have == nil {
+		return p.wrote(ctx, name, r.writeState(ctx, p, state, nil))
+	}
+	found, live, err := r.secrets.read(ctx, p.oauth, p.ref, name)
+	if err != nil || found == nil {
+		return err // what has changed hands since it was looked at is looked at again
+	}
+	if last := secret.Text(found.Data[v1alpha1.KeyRefreshToken]); live.intact() && last != state.over && last != state.refreshToken {
+		r.states.drop(p.ref) // another process was given one later
+		return nil
+	}
+	return p.wrote(ctx, name, r.writeState(ctx, p, state, live))
 }

@@ -92,6 +92,7 @@ func run(ctx context.Context, config *rest.Config, o options.Options) error {
 	if err := controllers.Setup(ctx, mgr, controllers.Options{
 		Namespace: o.PlatformNamespace, WatchNamespaces: o.WatchNamespaces, Selector: o.WatchLabelSelector,
 		Concurrency: o.Concurrency, OmitTokenTimes: !o.RecordTokenTimes, Metrics: counted,
+		OAuth: controllers.OAuthServers{AllowedHosts: o.OAuthAllowedHosts, PresetURLs: o.OAuthPresetURLs},
 	}); err != nil {
 		return fmt.Errorf("setting up the controllers: %w", err)
 	}

@@ -43,6 +43,7 @@ import (
 	"github.com/sendforsign/sfs-operator/internal/metrics"
 	"github.com/sendforsign/sfs-operator/internal/options"
 	"github.com/sendforsign/sfs-operator/internal/rights"
+	"github.com/sendforsign/sfs-operator/oauth/oauthtest"
 	"github.com/sendforsign/sfs-operator/sendforsign/sfstest"
 )
 
@@ -96,15 +97,15 @@ func install(t *testing.T) *installation {
 }
 
 // start runs the operator as its Deployment does, but for its ports.
-func (i *installation) start() {
+func (i *installation) start(flags ...string) {
 	i.t.Helper()
 	port, err := (&net.ListenConfig{}).Listen(i.t.Context(), "tcp", "127.0.0.1:0")
 	must(i.t, err)
 	i.metrics = port.Addr().String()
 	must(i.t, port.Close())
-	o, err := options.Parse([]string{
-		"--platform-namespace=" + account.Namespace, "--metrics-bind-address=" + i.metrics, "--health-probe-bind-address=127.0.0.1:0",
-	}, os.Getenv, os.Stderr)
+	o, err := options.Parse(append(flags,
+		"--platform-namespace="+account.Namespace, "--metrics-bind-address="+i.metrics, "--health-probe-bind-address=127.0.0.1:0",
+	), os.Getenv, os.Stderr)
 	must(i.t, err)
 	kubeconfig, err := i.OperatorKubeconfig(i.t.Context())
 	must(i.t, err)
@@ -207,8 +208,25 @@ func TestTheOperatorUsesAllOfItsRightsAndNoOthers(t *testing.T) {
 		}},
 		shop, mute, jane,
 	)
-	i.start()
-	i.awaitReady(shop, mute, jane)
+	providers := oauthtest.New()
+	t.Cleanup(providers.Close)
+	given := providers.AddClient(oauthtest.Generic)
+	archive := &v1alpha1.OAuthToken{
+		ObjectMeta: metav1.ObjectMeta{Namespace: tenants, Name: "archive"},
+		Spec: v1alpha1.OAuthTokenSpec{
+			Provider: v1alpha1.OAuthProvider{Generic: &v1alpha1.GenericProvider{
+				TokenURL: providers.TokenURL(given.Provider), CABundle: providers.CABundle(),
+			}},
+			CredentialsSecretRef: v1alpha1.CredentialsSecretReference{Name: "archive-client"},
+		},
+	}
+	i.create(&corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: tenants, Name: "archive-client"},
+		StringData: map[string]string{v1alpha1.KeyClientID: given.ID, v1alpha1.KeyClientSecret: given.Secret.Reveal()},
+	}, archive)
+	i.start("--oauth-allowed-hosts=" + strings.TrimPrefix(providers.URL(), "https://"))
+	i.awaitReady(shop, mute, jane, archive)
+	i.lose(archive.TokenSecretName())
 	i.lose(shop.SecretName())
 	i.lose(jane.SecretName())
 	mute.Spec.Token.Enabled = ptr.To(false)

@@ -168,8 +168,11 @@ func oddlyNamed(o client.Object) []string {
 
 // defaultNames are those of the Secrets of a resource whose spec names none.
 func defaultNames(kind, name string) []string {
-	if kind == userKind {
+	switch kind {
+	case userKind:
 		return []string{name + v1alpha1.UserSecretSuffix}
+	case oauthKind:
+		return []string{name + v1alpha1.OAuthTokenSecretSuffix, name + v1alpha1.OAuthStateSecretSuffix}
 	}
 	return []string{name + v1alpha1.SecretSuffix, name + v1alpha1.TokenSecretSuffix}
 }

@@ -42,12 +42,12 @@ func NewCollector(cache client.Reader, perResource bool) *Collector {
 		reader: cache, perResource: perResource,
 		condition: described("condition", "How many resources have this condition; with the name of the resource 1.",
 			[]string{"kind", "type", "status", "reason"}, "namespace", "name"),
-		issued: described("token_issued_timestamp_seconds", "When the token of an SfsClient was issued; without the name of the resource the earliest.",
-			[]string{"platform"}, "namespace", "name"),
-		renewal: described("token_renewal_timestamp_seconds", "When the token of an SfsClient is to be renewed; without the name of the resource the earliest.",
-			[]string{"platform"}, "namespace", "name"),
-		expiration: described("token_expiration_timestamp_seconds", "When the token of an SfsClient expires; without the name of the resource the earliest.",
-			[]string{"platform"}, "namespace", "name"),
+		issued: described("token_issued_timestamp_seconds", "When the token of an SfsClient or OAuthToken was issued; without the name of the resource the earliest.",
+			[]string{"kind", "platform"}, "namespace", "name"),
+		renewal: described("token_renewal_timestamp_seconds", "When the token of an SfsClient or OAuthToken is to be renewed; without the name of the resource the earliest.",
+			[]string{"kind", "platform"}, "namespace", "name"),
+		expiration: described("token_expiration_timestamp_seconds", "When the token of an SfsClient or OAuthToken expires; without the name of the resource the earliest.",
+			[]string{"kind", "platform"}, "namespace", "name"),
 		orphans: described("orphans", "Clients at SFS that an SfsClient of the platform would get back and that have none.", []string{"platform"}),
 	}
 }
@@ -66,7 +66,7 @@ const scrapePatience = time.Second
 func (c *Collector) Collect(to chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapePatience)
 	defer cancel()
-	s := scrape{Collector: c, to: to, conditions: map[[4]string]int{}, first: map[string]tokenTimes{}}
+	s := scrape{Collector: c, to: to, conditions: map[[4]string]int{}, first: map[[2]string]tokenTimes{}}
 	if err := s.resources(ctx); err != nil {
 		// The other metrics are not held back, and these are missed where they are looked for.
 		log.Log.Info("Resources could not be read for the metrics", "error", err.Error())
@@ -81,14 +81,15 @@ type scrape struct {
 	to chan<- prometheus.Metric
 
 	conditions map[[4]string]int
-	first      map[string]tokenTimes // by platform
+	first      map[[2]string]tokenTimes // by kind and platform
 }
 
 func (s *scrape) resources(ctx context.Context) error {
 	var platforms v1alpha1.SfsPlatformList
 	var clients v1alpha1.SfsClientList
 	var users v1alpha1.SfsClientUserList
-	for _, list := range []client.ObjectList{&platforms, &clients, &users} {
+	var others v1alpha1.OAuthTokenList
+	for _, list := range []client.ObjectList{&platforms, &clients, &users, &others} {
 		if err := s.reader.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
 			return fmt.Errorf("listing: %w", err)
 		}
@@ -117,6 +118,17 @@ func (s *scrape) resources(ctx context.Context) error {
 	for i := range users.Items {
 		s.conditionsOf(userKind, &users.Items[i])
 	}
+	for i := range others.Items {
+		o := &others.Items[i]
+		s.conditionsOf(oauthKind, o)
+		if o.IsSuspended() {
+			continue
+		}
+		who := ref{kind: oauthKind, namespace: o.Namespace, name: o.Name}
+		if err := s.token(ctx, who, o.UID, publishedIn(o.Status.Token, o.TokenSecretName()), oauthPolicy(o), ""); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -134,7 +146,7 @@ func (s *scrape) conditionsOf(kind string, o object) {
 // tokenTimes are those of a token.
 type tokenTimes struct{ issued, renewal, expiration time.Time }
 
-// token exports the times of the token in the Secret, which outlive a lost status.
+// token exports the times of the token in the Secret, which outlive a lost status. An OAuthToken has no platform.
 func (s *scrape) token(ctx context.Context, who ref, owner types.UID, secret string, policy token.Policy, platform string) error {
 	var in corev1.Secret
 	if err := s.reader.Get(ctx, client.ObjectKey{Namespace: who.namespace, Name: secret}, &in, client.UnsafeDisableDeepCopy); err != nil {
@@ -146,14 +158,15 @@ func (s *scrape) token(ctx context.Context, who ref, owner types.UID, secret str
 	}
 	found := tokenTimes{held.Issued, policy.RenewalTime(*held), held.Expires}
 	if s.perResource {
-		s.times(found, platform, who.namespace, who.name)
+		s.times(found, who.kind, platform, who.namespace, who.name)
 		return nil
 	}
-	first, known := s.first[platform]
+	of := [2]string{who.kind, platform}
+	first, known := s.first[of]
 	if !known {
 		first = found
 	}
-	s.first[platform] = tokenTimes{
+	s.first[of] = tokenTimes{
 		earlier(first.issued, found.issued), earlier(first.renewal, found.renewal), earlier(first.expiration, found.expiration),
 	}
 	return nil
@@ -170,8 +183,8 @@ func (s *scrape) aggregates() {
 	for labels, n := range s.conditions {
 		s.gauge(s.condition, float64(n), labels[:]...)
 	}
-	for platform, first := range s.first {
-		s.times(first, platform)
+	for of, first := range s.first {
+		s.times(first, of[:]...)
 	}
 }
 

@@ -79,7 +79,7 @@ func TestEachResourceHasItsSeries(t *testing.T) {
 		one(userKind, w.namespace, "jane", "Published", "SecretReady"),
 		one(platformKind, "", w.platform, "Available", "Ready"), one(platformKind, "", w.platform, "Verified", "CredentialsValid"),
 	)
-	of := fmt.Sprintf("{name=\"shop\",namespace=%q,platform=%q} ", w.namespace, w.platform)
+	of := fmt.Sprintf("{kind=\"SfsClient\",name=\"shop\",namespace=%q,platform=%q} ", w.namespace, w.platform)
 	token := shop.Status.Token
 	w.wantExported(all, "token_issued_timestamp_seconds", "token_issued_timestamp_seconds"+of+at(token.IssuedTime.Time))
 	w.wantExported(all, "token_expiration_timestamp_seconds", "token_expiration_timestamp_seconds"+of+at(token.ExpirationTime.Time))
@@ -123,9 +123,9 @@ func TestAllResourcesShareTheirSeries(t *testing.T) {
 	w.settle()
 	all := w.collector(false)
 	w.wantExported(all, "token_issued_timestamp_seconds",
-		fmt.Sprintf("token_issued_timestamp_seconds{platform=%q} %s", w.platform, at(first.Status.Token.IssuedTime.Time)))
+		fmt.Sprintf("token_issued_timestamp_seconds{kind=\"SfsClient\",platform=%q} %s", w.platform, at(first.Status.Token.IssuedTime.Time)))
 	w.wantExported(all, "token_expiration_timestamp_seconds",
-		fmt.Sprintf("token_expiration_timestamp_seconds{platform=%q} %s", w.platform, at(first.Status.Token.ExpirationTime.Time)))
+		fmt.Sprintf("token_expiration_timestamp_seconds{kind=\"SfsClient\",platform=%q} %s", w.platform, at(first.Status.Token.ExpirationTime.Time)))
 	if got := w.exported(all, "token_renewal_timestamp_seconds"); len(got) != 1 {
 		t.Errorf("exported %v", got)
 	}

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/internal/conditions"
 )
 
 // A resource that names another Secret keeps the former one for a while: whoever reads it has to be told of the new name, and
@@ -32,7 +33,12 @@ func (p *pass) sweep(ctx context.Context, secrets *Secrets, former *[]v1alpha1.F
 	}
 	err := p.sweepNow(ctx, secrets, former, leave, keep)
 	if err != nil {
-		p.set(v1alpha1.SecretReadyCondition, metav1.ConditionFalse, v1alpha1.ProgressingReason, "a Secret of a former name is still to be removed")
+		const message = "a Secret of a former name is still to be removed"
+		if conditions.Get(p.object, v1alpha1.SecretReadyCondition) == nil { // a kind without it
+			p.against = &problem{reason: v1alpha1.ProgressingReason, message: message}
+		} else {
+			p.set(v1alpha1.SecretReadyCondition, metav1.ConditionFalse, v1alpha1.ProgressingReason, message)
+		}
 	}
 	return p.later(err)
 }

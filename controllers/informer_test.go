@@ -46,6 +46,7 @@ var watchedKinds = []struct {
 	{platformKind, func() client.Object { return &v1alpha1.SfsPlatform{} }},
 	{clientKind, func() client.Object { return &v1alpha1.SfsClient{} }},
 	{userKind, func() client.Object { return &v1alpha1.SfsClientUser{} }},
+	{oauthKind, func() client.Object { return &v1alpha1.OAuthToken{} }},
 }
 
 // kindOf names the kind of an object or of a list.

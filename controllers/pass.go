@@ -48,6 +48,8 @@ type pass struct {
 	hasTurn  bool // at a gate
 	happened []happening
 	resting  bool // the user has stopped the work on this resource
+	// against is what keeps the resource from being Ready beside its other conditions, which are all well; nil: nothing.
+	against *problem
 }
 
 func newPass(r ref, o object, clk clock.PassiveClock, c client.Client, recorder events.EventRecorder, a *attempts) *pass {
@@ -135,6 +137,9 @@ func (p *pass) summarize(types ...string) {
 		if remark == nil && p.blocking(c) == nil && ails(c.Reason) {
 			remark = c.DeepCopy()
 		}
+	}
+	if blocking == nil && p.against != nil {
+		blocking = &metav1.Condition{Reason: p.against.reason, Message: p.against.message}
 	}
 	conditions.Remove(p.object, v1alpha1.ReconcilingCondition)
 	conditions.Remove(p.object, v1alpha1.StalledCondition)
@@ -265,7 +270,7 @@ func ailment(o object) *metav1.Condition {
 		return nil
 	case v1alpha1.CredentialsInvalidReason, v1alpha1.CredentialsSecretNotFoundReason,
 		v1alpha1.CredentialsSecretMalformedReason, v1alpha1.InvalidConfigurationReason:
-		if ready.Status == metav1.ConditionTrue {
+		if _, own := o.(*v1alpha1.OAuthToken); !own && ready.Status == metav1.ConditionTrue {
 			return nil // of the platform, once and not for each of its clients
 		}
 	}
@@ -300,6 +305,8 @@ func onlyStatus(o object) object {
 		return &v1alpha1.SfsClient{ObjectMeta: at, Status: o.Status}
 	case *v1alpha1.SfsClientUser:
 		return &v1alpha1.SfsClientUser{ObjectMeta: at, Status: o.Status}
+	case *v1alpha1.OAuthToken:
+		return &v1alpha1.OAuthToken{ObjectMeta: at, Status: o.Status}
 	}
 	return o
 }

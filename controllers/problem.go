@@ -77,7 +77,9 @@ func needsPerson(reason string) bool {
 		v1alpha1.RemoteMissingReason, v1alpha1.DefaultUserUnknownReason, v1alpha1.SecretConflictReason,
 		v1alpha1.AdoptionNotAllowedReason, v1alpha1.ClientTakenReason, v1alpha1.NothingToAdoptReason,
 		v1alpha1.AlreadyExistsReason, v1alpha1.ConflictingManagerReason, v1alpha1.TokenRejectedReason,
-		v1alpha1.TemplateErrorReason:
+		v1alpha1.TemplateErrorReason,
+		v1alpha1.HostNotAllowedReason, v1alpha1.ScopeRefusedReason, v1alpha1.RefreshTokenRefusedReason,
+		v1alpha1.MalformedResponseReason, v1alpha1.AccountSuspendedReason:
 		return true
 	}
 	return false

@@ -214,7 +214,7 @@ func ownerName(who ref) string { return who.kind + "/" + who.name }
 // sealed are the annotations by which the operator goes. An edit of one is noticed as one of a value is.
 var sealed = []string{
 	v1alpha1.KeysAnnotation, v1alpha1.ShapeAnnotation, v1alpha1.CreationPolicyAnnotation, v1alpha1.TokenKeyAnnotation,
-	v1alpha1.TokenTypeAnnotation, v1alpha1.TokenHashAnnotation, v1alpha1.TokenOfAnnotation,
+	v1alpha1.TokenTypeAnnotation, v1alpha1.TokenScopeAnnotation, v1alpha1.TokenHashAnnotation, v1alpha1.TokenOfAnnotation,
 	v1alpha1.IssuedAtAnnotation, v1alpha1.ExpiresAtAnnotation, v1alpha1.RevokePreviousAtAnnotation,
 	v1alpha1.RenewHandledAnnotation, v1alpha1.RevokeHandledAnnotation, v1alpha1.PlatformRevokeHandledAnnotation,
 }

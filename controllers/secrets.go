@@ -379,7 +379,7 @@ func (s *Secrets) mayWrite(ctx context.Context, owner client.Object, have *publi
 
 // mayCreate lets the oldest of the resources that name a Secret have it.
 func (s *Secrets) mayCreate(ctx context.Context, owner client.Object, name string) error {
-	for _, kind := range []string{clientKind, userKind} {
+	for _, kind := range []string{clientKind, userKind, oauthKind} {
 		others, err := namingSecret(ctx, s.resources, kind, owner.GetNamespace(), name)
 		if err != nil {
 			return err
@@ -402,8 +402,11 @@ func (s *Secrets) mayCreate(ctx context.Context, owner client.Object, name strin
 func namingSecret(ctx context.Context, r client.Reader, kind, namespace, name string) ([]client.Object, error) {
 	var list client.ObjectList = &v1alpha1.SfsClientList{}
 	var one client.Object = &v1alpha1.SfsClient{}
-	if kind == userKind {
+	switch kind {
+	case userKind:
 		list, one = &v1alpha1.SfsClientUserList{}, &v1alpha1.SfsClientUser{}
+	case oauthKind:
+		list, one = &v1alpha1.OAuthTokenList{}, &v1alpha1.OAuthToken{}
 	}
 	if err := r.List(ctx, list, client.InNamespace(namespace), client.MatchingFields{secretIndex: name}); err != nil {
 		return nil, fmt.Errorf("looking for those that name Secret %s: %w", name, err)
@@ -413,7 +416,10 @@ func namingSecret(ctx context.Context, r client.Reader, kind, namespace, name st
 		found = append(found, o.(client.Object))
 		return nil
 	})
-	for _, suffix := range []string{v1alpha1.SecretSuffix, v1alpha1.TokenSecretSuffix, v1alpha1.UserSecretSuffix} {
+	for _, suffix := range []string{
+		v1alpha1.SecretSuffix, v1alpha1.TokenSecretSuffix, v1alpha1.UserSecretSuffix,
+		v1alpha1.OAuthTokenSecretSuffix, v1alpha1.OAuthStateSecretSuffix,
+	} {
 		of, isDefault := strings.CutSuffix(name, suffix)
 		if !isDefault {
 			continue
@@ -436,6 +442,8 @@ func secretNames(o client.Object) []string {
 		return []string{o.SecretName(), o.TokenSecretName()}
 	case *v1alpha1.SfsClientUser:
 		return []string{o.SecretName()}
+	case *v1alpha1.OAuthToken:
+		return []string{o.TokenSecretName(), o.StateSecretName()}
 	}
 	return nil
 }
@@ -447,6 +455,8 @@ func namedSecrets(o client.Object) []string {
 		return append(present(o.Spec.Secret.Name), present(o.Spec.Token.Secret.Name)...)
 	case *v1alpha1.SfsClientUser:
 		return present(o.Spec.Secret.Name)
+	case *v1alpha1.OAuthToken:
+		return present(o.Spec.Token.Secret.Name)
 	}
 	return nil
 }

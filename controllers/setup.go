@@ -38,7 +38,9 @@ type Options struct {
 	Concurrency int
 	// OmitTokenTimes leaves the times of a token to its Secret: a renewal then writes the Secret, and no status.
 	OmitTokenTimes bool
-	// Transport decorates the connection to SFS. Nil leaves it as it is.
+	// OAuth are the servers that may be asked for the tokens of OAuthTokens.
+	OAuth OAuthServers
+	// Transport decorates the connections to SFS and to the providers of OAuthTokens. Nil leaves them as they are.
 	Transport func(http.RoundTripper) http.RoundTripper
 	// Clock tells the time. Nil is the system's.
 	Clock clock.PassiveClock
@@ -57,9 +59,9 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	}
 	r := newReconcilers(c, c, live, o)
 	recorder := mgr.GetEventRecorder(fieldManager)
-	r.platforms.recorder, r.clients.recorder, r.users.recorder = recorder, recorder, recorder
+	r.platforms.recorder, r.clients.recorder, r.users.recorder, r.oauth.recorder = recorder, recorder, recorder, recorder
 	// Those of platforms as well: the verdict of one whose API is slow must not keep the next from its own.
-	for _, w := range []watcher{r.share.of(r.platforms), r.share.of(r.clients), r.share.of(r.users)} {
+	for _, w := range []watcher{r.share.of(r.platforms), r.share.of(r.clients), r.share.of(r.users), r.share.of(r.oauth)} {
 		if err := control(mgr, w, controller.Options{MaxConcurrentReconciles: o.Concurrency}); err != nil {
 			return err
 		}
@@ -71,6 +73,7 @@ type reconcilers struct {
 	platforms *PlatformReconciler
 	clients   *ClientReconciler
 	users     *UserReconciler
+	oauth     *OAuthReconciler
 	share     share
 }
 
@@ -120,6 +123,16 @@ func newReconcilers(c client.Client, secrets, live client.Reader, o Options) rec
 		users: &UserReconciler{
 			client: c, clock: o.Clock, sessions: sessions, secrets: writer, creator: maker, attempts: tried,
 			claims: taken, drift: found, share: served,
+		},
+		oauth: &OAuthReconciler{
+			client: c, live: live, clock: o.Clock, servers: o.OAuth, secrets: writer, attempts: tried, keeper: keeper,
+			restarter: restarter{live: live, secrets: writer},
+			sessions: &oauthSessions{
+				clock: o.Clock, metrics: o.Metrics, transport: o.Transport, roots: o.OAuth.RootCAs,
+				workers: &workers{size: o.Concurrency},
+				servers: map[oauthProvider]*oauthServer{}, gates: map[oauthAccount]*usedGate{}, open: map[ref]*oauthSession{},
+			},
+			credentials: newMemory[oauthCredentials](), states: refreshStates{newMemory[refreshState]()}, accounts: newMemory[string](),
 		},
 		share: served,
 	}

@@ -26,6 +26,7 @@ const preciseTime = "2006-01-02T15:04:05.000Z07:00"
 type mintedToken struct {
 	value     sendforsign.Secret
 	tokenType string
+	scope     string   // what it is good for, where the API has told; of an API that knows scopes
 	of        string   // what it is for; see issuer
 	asked     requests // what users had asked for when it was minted
 	token     token.Token
@@ -38,6 +39,9 @@ func (m mintedToken) hash() string {
 		"value": []byte(m.value.Reveal()), "type": []byte(m.tokenType), "of": []byte(m.of),
 		"issued": []byte(m.token.Issued.Format(preciseTime)), "expires": []byte(m.token.Expires.Format(preciseTime)),
 		"renew": []byte(m.asked.renew), "revoke": []byte(m.asked.revoke), "platform revoke": []byte(m.asked.platformRevoke),
+	}
+	if m.scope != "" { // hashes stand in Secrets of versions that did not know it
+		facts["scope"] = []byte(m.scope)
 	}
 	return factsHash(facts)
 }
@@ -176,6 +180,9 @@ func (m mintedToken) beside(others shape.Source) shape.Source {
 		v1alpha1.KeyExpiresAt: m.token.Expires.Format(time.RFC3339),
 	}
 	maps.Copy(values, others.Values)
+	if _, knows := values[v1alpha1.KeyScope]; knows {
+		values[v1alpha1.KeyScope] = m.scope
+	}
 	others.Values, others.TokenKey = values, v1alpha1.KeyToken
 	return others
 }
@@ -196,6 +203,7 @@ func tokenSecret(name string, as form, source shape.Source, m mintedToken) (publ
 	}}
 	for name, value := range map[string]string{
 		v1alpha1.TokenKeyAnnotation:              decodeShape(as.shape).TokenAt(source),
+		v1alpha1.TokenScopeAnnotation:            m.scope,
 		v1alpha1.RenewHandledAnnotation:          m.asked.renew,
 		v1alpha1.RevokeHandledAnnotation:         m.asked.revoke,
 		v1alpha1.PlatformRevokeHandledAnnotation: m.asked.platformRevoke,
@@ -241,6 +249,7 @@ func withdrawnSecret(name string, have *published, m mintedToken) publication {
 func (k *tokenKeeper) held(p *tokenPass, secret *corev1.Secret, have *published, known token.Token) (m mintedToken, ok bool) {
 	m = mintedToken{
 		tokenType: have.annotations[v1alpha1.TokenTypeAnnotation],
+		scope:     have.annotations[v1alpha1.TokenScopeAnnotation],
 		of:        have.annotations[v1alpha1.TokenOfAnnotation],
 		asked:     handled(have.annotations),
 		token:     known,

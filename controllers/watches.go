@@ -77,6 +77,7 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		}},
 		{&v1alpha1.SfsClient{}, secretIndex, namedSecrets},
 		{&v1alpha1.SfsClientUser{}, secretIndex, namedSecrets},
+		{&v1alpha1.OAuthToken{}, secretIndex, namedSecrets},
 		{&corev1.Secret{}, ownerIndex, oddlyNamed},
 		{&v1alpha1.SfsPlatform{}, credentialsIndex, func(o client.Object) []string {
 			return credentialSecrets(o.(*v1alpha1.SfsPlatform))
@@ -111,7 +112,7 @@ type watcher interface {
 	watches() []watched
 	// urgency is that of a resource of its own kind, when a watch shows it.
 	urgency(context.Context, client.Object) int
-	// signals is where the operator itself brings resources back.
+	// signals is where the operator itself brings resources back; nil where it does not.
 	signals() <-chan event.GenericEvent
 	// lookOn is done in the place of Reconcile for a resource that another process serves. It forgets what this process knows
 	// of it, and does only what each process has to do for what it serves itself. It writes nothing, neither here nor at SFS.
@@ -147,7 +148,10 @@ func control(mgr ctrl.Manager, w watcher, o controller.Options) error {
 		}
 		b = b.Watches(other.object, handler.EnqueueRequestsFromMapFunc(other.requests), builder.WithPredicates(other.changes))
 	}
-	return b.WatchesRawSource(source.Channel(w.signals(), &handler.EnqueueRequestForObject{})).Complete(w)
+	if signals := w.signals(); signals != nil {
+		b = b.WatchesRawSource(source.Channel(signals, &handler.EnqueueRequestForObject{}))
+	}
+	return b.Complete(w)
 }
 
 // itself is for the kind that a controller is there for.

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -18,12 +19,13 @@ import (
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 )
 
-// plane is one of the two servers that the operator talks to.
+// plane is one of the servers that the operator talks to.
 type plane string
 
 const (
 	planeSFS        plane = "sfs"
 	planeKubernetes plane = "api"
+	planeOAuth      plane = "oauth" // the providers of OAuthTokens
 )
 
 // call is one request of the operator.
@@ -173,6 +175,14 @@ func describeCall(p plane, req *http.Request) *call {
 			c.body, _ = io.ReadAll(body)
 		}
 	}
+	if p == planeSFS && isOAuth(req.URL.Path) {
+		c.plane, c.verb = planeOAuth, strings.ToLower(req.Method)
+		c.resource = strings.ToLower(req.URL.Path[strings.LastIndex(req.URL.Path, "/")+1:])
+		if form, err := url.ParseQuery(string(c.body)); err == nil && form.Has("grant_type") {
+			c.verb = form.Get("grant_type")
+		}
+		return c
+	}
 	if p == planeSFS {
 		c.resource = req.URL.Path[strings.LastIndex(req.URL.Path, "/")+1:]
 		var said struct {
@@ -195,9 +205,15 @@ func describeCall(p plane, req *http.Request) *call {
 	return c
 }
 
+// isOAuth says of the path of a request whether it is one of a provider of OAuthTokens. They are asked through the transport of
+// SFS.
+func isOAuth(path string) bool {
+	return strings.Contains(path, "/oauth2/") || strings.HasSuffix(path, "/connect/token") || strings.HasSuffix(path, "/Account/Info")
+}
+
 var kindsByResource = map[string]string{
 	"namespaces": namespaceName, "secrets": secretKind,
-	"sfsplatforms": platformKind, "sfsclients": clientKind, "sfsclientusers": userKind,
+	"sfsplatforms": platformKind, "sfsclients": clientKind, "sfsclientusers": userKind, "oauthtokens": oauthKind,
 }
 
 // targetOf reads from the path of a request what it is about.

@@ -307,6 +307,7 @@ func (w *world) everything() []client.Object {
 	list(&v1alpha1.SfsPlatformList{}, client.MatchingFields{"metadata.name": w.platform})
 	list(&v1alpha1.SfsClientList{}, client.InNamespace(w.namespace))
 	list(&v1alpha1.SfsClientUserList{}, client.InNamespace(w.namespace))
+	list(&v1alpha1.OAuthTokenList{}, client.InNamespace(w.namespace))
 	list(&corev1.SecretList{}, client.InNamespace(w.namespace))
 	list(&corev1.SecretList{}, client.InNamespace(w.operator))
 	return all

@@ -146,10 +146,11 @@ func (w *world) restartWith(view map[ref]client.Object) {
 	w.cache = newInformerCache(w.operator)
 	w.parts = newReconcilers(cachingClient{w.api, w.cache}, w.cache, w.api, w.options)
 	w.parts.platforms.recorder, w.parts.clients.recorder, w.parts.users.recorder = w.recorder, w.recorder, w.recorder
+	w.parts.oauth.recorder = w.recorder
 	w.seed.onParts(w, &w.parts)
 	clear(w.due)
 	w.failures = map[string]workqueue.TypedRateLimiter[reconcile.Request]{
-		platformKind: rateLimiter(), clientKind: rateLimiter(), userKind: rateLimiter(),
+		platformKind: rateLimiter(), clientKind: rateLimiter(), userKind: rateLimiter(), oauthKind: rateLimiter(),
 	}
 	// The caches are full before the first pass begins.
 	first := w.cache.behind(view)
@@ -247,7 +248,9 @@ func (w *world) reconcilerOf(who ref) reconcile.Reconciler { return w.controller
 // controllers are those of the operator, by kind, as a manager has them.
 func (w *world) controllers() map[string]watcher {
 	of := w.parts.share.of
-	return map[string]watcher{platformKind: of(w.parts.platforms), clientKind: of(w.parts.clients), userKind: of(w.parts.users)}
+	return map[string]watcher{
+		platformKind: of(w.parts.platforms), clientKind: of(w.parts.clients), userKind: of(w.parts.users), oauthKind: of(w.parts.oauth),
+	}
 }
 
 // watch brings the cache up to date, and makes due what the tables of the controllers say.

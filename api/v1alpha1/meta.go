@@ -55,6 +55,8 @@ const (
 	TokenKeyAnnotation = "sendforsign.com/token-key"
 	// TokenTypeAnnotation is the type of the token, which a shape may leave out of the Secret.
 	TokenTypeAnnotation = "sendforsign.com/token-type"
+	// TokenScopeAnnotation holds the scopes of an access token, where the provider has told of them.
+	TokenScopeAnnotation = "sendforsign.com/token-scope"
 	// TokenOfAnnotation is a digest of the client and the API that the token is for.
 	TokenOfAnnotation = "sendforsign.com/token-of"
 	// CreationPolicyAnnotation is Merge on a Secret that somebody else has made.

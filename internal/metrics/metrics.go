@@ -25,6 +25,7 @@ type Operation string
 const (
 	MintPlatform Operation = "platform"
 	MintClient   Operation = "client"
+	MintOAuth    Operation = "oauth"
 	Revoke       Operation = "revoke"
 )
 
@@ -70,7 +71,7 @@ func New() *Metrics {
 		}, []string{"version", "goversion"}),
 		tokenRequests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: Prefix + "token_requests_total",
-			Help: "Requests to SFS for a platform token or a client token, or for the revocation of one, by their result.",
+			Help: "Requests for a platform token, a client token or the token of an OAuthToken, or for the revocation of one, by their result.",
 		}, []string{"operation", "result"}),
 		lateness: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: Prefix + "token_renewal_lateness_seconds",
@@ -85,11 +86,11 @@ func New() *Metrics {
 		}),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: Prefix + "api_requests_total",
-			Help: "Requests to SFS by endpoint, action and HTTP status; none stands for no answer.",
+			Help: "Requests to SFS and to the providers of OAuthTokens by endpoint, action and HTTP status; none stands for no answer.",
 		}, []string{"endpoint", "action", "code"}),
 		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: Prefix + "api_request_duration_seconds",
-			Help: "How long requests to SFS took, with or without an answer.",
+			Help: "How long requests to SFS and to the providers of OAuthTokens took, with or without an answer.",
 			// The default timeout is 15 s.
 			Buckets: []float64{0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30},
 		}, []string{"endpoint", "action"}),
@@ -108,7 +109,7 @@ func New() *Metrics {
 	}
 	m.build.WithLabelValues(version.Version, runtime.Version()).Set(1)
 	// What has not happened yet counts 0, so that the first time is seen as an increase.
-	for _, o := range []Operation{MintPlatform, MintClient, Revoke} {
+	for _, o := range []Operation{MintPlatform, MintClient, MintOAuth, Revoke} {
 		for _, r := range []Result{Success, Refused, Throttled, Unavailable} {
 			m.tokenRequests.WithLabelValues(string(o), string(r))
 		}
@@ -150,7 +151,7 @@ func (m *Metrics) TokenRenewed(lateness time.Duration) {
 // TokenReplaced counts a token that was replaced, with what was left of its life.
 func (m *Metrics) TokenReplaced(left time.Duration) { m.overlap.Observe(max(left, 0).Seconds()) }
 
-// APIAnswered counts a request to SFS. Status 0 stands for no answer.
+// APIAnswered counts a request to SFS, or to a provider of an OAuthToken. Status 0 stands for no answer.
 func (m *Metrics) APIAnswered(endpoint, action string, status int, took time.Duration) {
 	code := "none"
 	if status != 0 {

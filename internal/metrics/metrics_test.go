@@ -37,7 +37,7 @@ func TestWhatHappensIsCounted(t *testing.T) {
 	m.SecretWritten(metrics.SecretUpdated)
 	m.Drifted("SfsClient", "email")
 	err := testutil.GatherAndCompare(registry, strings.NewReader(`
-# HELP sendforsign_api_requests_total Requests to SFS by endpoint, action and HTTP status; none stands for no answer.
+# HELP sendforsign_api_requests_total Requests to SFS and to the providers of OAuthTokens by endpoint, action and HTTP status; none stands for no answer.
 # TYPE sendforsign_api_requests_total counter
 sendforsign_api_requests_total{action="create",code="201",endpoint="client"} 1
 sendforsign_api_requests_total{action="create",code="none",endpoint="client"} 1
@@ -52,12 +52,16 @@ sendforsign_drift_total{field="email",kind="SfsClient"} 1
 sendforsign_secret_writes_total{operation="create"} 0
 sendforsign_secret_writes_total{operation="delete"} 0
 sendforsign_secret_writes_total{operation="update"} 1
-# HELP sendforsign_token_requests_total Requests to SFS for a platform token or a client token, or for the revocation of one, by their result.
+# HELP sendforsign_token_requests_total Requests for a platform token, a client token or the token of an OAuthToken, or for the revocation of one, by their result.
 # TYPE sendforsign_token_requests_total counter
 sendforsign_token_requests_total{operation="client",result="refused"} 0
 sendforsign_token_requests_total{operation="client",result="success"} 1
 sendforsign_token_requests_total{operation="client",result="throttled"} 0
 sendforsign_token_requests_total{operation="client",result="unavailable"} 0
+sendforsign_token_requests_total{operation="oauth",result="refused"} 0
+sendforsign_token_requests_total{operation="oauth",result="success"} 0
+sendforsign_token_requests_total{operation="oauth",result="throttled"} 0
+sendforsign_token_requests_total{operation="oauth",result="unavailable"} 0
 sendforsign_token_requests_total{operation="platform",result="refused"} 0
 sendforsign_token_requests_total{operation="platform",result="success"} 0
 sendforsign_token_requests_total{operation="platform",result="throttled"} 0

@@ -13,6 +13,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,6 +45,10 @@ type Options struct {
 	WatchNamespaces []string
 	// WatchLabelSelector is for the labels of the resources that are served. Nil: all.
 	WatchLabelSelector labels.Selector
+	// OAuthAllowedHosts are the hosts that a generic provider of an OAuthToken may be at, each as host:port. None: no host.
+	OAuthAllowedHosts []string
+	// OAuthPresetURLs take the place of scheme and host of the presets of OAuthTokens, by their names.
+	OAuthPresetURLs map[string]string
 	// Concurrency is how many resources of a kind are worked on at a time.
 	Concurrency int
 	// RecordTokenTimes has the status of each SfsClient tell the times of its token.
@@ -80,6 +85,22 @@ func Parse(args []string, env func(string) string, out io.Writer) (Options, erro
 			o.WatchLabelSelector = selector
 		}
 		return err
+	})
+	flags.Func("oauth-allowed-hosts", "hosts that a generic provider of an OAuthToken may be at, such as id.example.com or id.example.com:8443, with commas between them; empty: none", func(list string) error {
+		var err error
+		o.OAuthAllowedHosts, err = hosts(list)
+		return err
+	})
+	flags.Func("oauth-preset-url", "where a preset of OAuthTokens is instead of at its provider, such as Signicat/Platform=https://proxy.example.com:8443; can be repeated", func(text string) error {
+		name, instead, err := presetURL(text)
+		if err != nil {
+			return err
+		}
+		if o.OAuthPresetURLs == nil {
+			o.OAuthPresetURLs = map[string]string{}
+		}
+		o.OAuthPresetURLs[name] = instead
+		return nil
 	})
 	flags.IntVar(&o.Concurrency, "max-concurrent-reconciles", 64, "how many resources of a kind are worked on at a time (1 to 1024)")
 	flags.BoolVar(&o.RecordTokenTimes, "record-token-times", true, "have the status of each SfsClient tell the times of its token; false: only its Secret does, and a renewal is one write")
@@ -163,6 +184,42 @@ func separate(list string) []string {
 		return nil
 	}
 	return slices.Compact(slices.Sorted(strings.SplitSeq(list, ",")))
+}
+
+// hosts returns the hosts in a list, each once, in order, in lower case and with its port, which is by default that of https.
+func hosts(list string) ([]string, error) {
+	all := separate(list)
+	for i, text := range all {
+		u, err := url.Parse("https://" + text)
+		if err != nil || u.Hostname() == "" || u.Host != text || strings.Contains(text, "*") {
+			return nil, fmt.Errorf("%q is neither a host nor host:port", text)
+		}
+		port := u.Port()
+		if port == "" {
+			port = "443"
+		}
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return nil, fmt.Errorf("%q has no port from 1 to 65535", text)
+		}
+		all[i] = net.JoinHostPort(strings.ToLower(u.Hostname()), port)
+	}
+	return slices.Compact(slices.Sorted(slices.Values(all))), nil
+}
+
+// presets are the providers of OAuthTokens whose URLs are known.
+var presets = []string{"SecuredSigning/Global", "SecuredSigning/NewZealand", "Signicat/Express", "Signicat/Platform"}
+
+func presetURL(text string) (name, instead string, err error) {
+	name, instead, found := strings.Cut(text, "=")
+	if !found || !slices.Contains(presets, name) {
+		return "", "", fmt.Errorf("it must be <preset>=<URL> with one of the presets %s", strings.Join(presets, ", "))
+	}
+	u, err := url.Parse(instead)
+	// Errors do not quote it: it may hold a password.
+	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.Path != "" || strings.ContainsAny(instead, "?#") {
+		return "", "", fmt.Errorf("the URL of %s must be https:// and a host, with or without a port, and nothing else", name)
+	}
+	return name, instead, nil
 }
 
 func checkAddress(address string) error {

@@ -63,12 +63,14 @@ func TestParse(t *testing.T) {
 				"--metrics-bind-address=127.0.0.1:9090", "--metrics-secure=false", "--metrics-per-resource=false", "--health-probe-bind-address", "[::1]:9091",
 				"--leader-elect=false", "--leader-election-lease-duration=1m", "--leader-election-id=of-shard-b", "--platform-namespace=elsewhere",
 				"--watch-namespaces=team-a,team-b", "--watch-label-selector=sendforsign.com/shard=b",
+				"--oauth-allowed-hosts=id.example.com", "--oauth-preset-url=Signicat/Platform=https://127.0.0.1:8443",
 				"--max-concurrent-reconciles=3", "--record-token-times=false", "--graceful-shutdown-timeout=5s", "--log-format=text", "--log-level=debug",
 			},
 			want: func(o *options.Options) {
 				*o = options.Options{
 					MetricsAddress: "127.0.0.1:9090", ProbeAddress: "[::1]:9091", LeaseDuration: time.Minute, LeaderElectionID: "of-shard-b",
 					PlatformNamespace: "elsewhere", WatchNamespaces: []string{"team-a", "team-b"}, WatchLabelSelector: selector("sendforsign.com/shard=b"),
+					OAuthAllowedHosts: []string{"id.example.com:443"}, OAuthPresetURLs: map[string]string{"Signicat/Platform": "https://127.0.0.1:8443"},
 					Concurrency: 3, ShutdownTimeout: 5 * time.Second, LogFormat: "text", LogLevel: slog.LevelDebug,
 				}
 			},
@@ -100,6 +102,24 @@ func TestParse(t *testing.T) {
 		"no namespaces to watch": {
 			reason: "a variable that is empty is as good as no flag", args: []string{"--watch-namespaces="},
 			want: func(*options.Options) {},
+		},
+		"hosts in another form": {
+			reason: "they are compared as text", args: []string{"--oauth-allowed-hosts=ID.example.com:443,id.example.com,[::1]:8443,10.0.0.1"},
+			want: func(o *options.Options) { o.OAuthAllowedHosts = []string{"10.0.0.1:443", "[::1]:8443", "id.example.com:443"} },
+		},
+		"no hosts": {
+			reason: "a variable that is empty is as good as no flag", args: []string{"--oauth-allowed-hosts="},
+			want: func(*options.Options) {},
+		},
+		"several presets": {
+			reason: "the flag is repeated", args: []string{
+				"--oauth-preset-url=Signicat/Express=https://a.example.com", "--oauth-preset-url=SecuredSigning/NewZealand=https://b.example.com:8443",
+			},
+			want: func(o *options.Options) {
+				o.OAuthPresetURLs = map[string]string{
+					"Signicat/Express": "https://a.example.com", "SecuredSigning/NewZealand": "https://b.example.com:8443",
+				}
+			},
 		},
 		"a selector": {
 			reason: "the part has a lease of its own, whose name must stay the same for ever", args: []string{"--watch-label-selector=!sendforsign.com/shard"},
@@ -178,6 +198,34 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		"a namespace to watch after a space": {
 			reason: "as Go has it, a list is one word", args: []string{"--watch-namespaces=team-a, team-b"}, namespace: "sfs-system",
 			want: []string{"--watch-namespaces", `" team-b"`},
+		},
+		"a URL in the place of a host": {
+			reason: "hosts are allowed, whatever the path", args: []string{"--oauth-allowed-hosts=https://id.example.com"}, namespace: "sfs-system",
+			want: []string{"-oauth-allowed-hosts", `"https://id.example.com" is neither a host nor host:port`},
+		},
+		"hosts with a wildcard": {
+			reason: "they are compared as they are", args: []string{"--oauth-allowed-hosts=*.example.com"}, namespace: "sfs-system",
+			want: []string{"-oauth-allowed-hosts", `"*.example.com"`},
+		},
+		"a host that is missing": {
+			reason: "it is more likely a mistake", args: []string{"--oauth-allowed-hosts=a.example.com,"}, namespace: "sfs-system",
+			want: []string{"-oauth-allowed-hosts", `""`},
+		},
+		"a host with a port that is none": {
+			reason: "nothing is there", args: []string{"--oauth-allowed-hosts=a.example.com:70000"}, namespace: "sfs-system",
+			want: []string{"-oauth-allowed-hosts", "1 to 65535"},
+		},
+		"a preset that is none": {
+			reason: "nobody would notice", args: []string{"--oauth-preset-url=Signicat=https://a.example.com"}, namespace: "sfs-system",
+			want: []string{"-oauth-preset-url", "Signicat/Express, Signicat/Platform"},
+		},
+		"a preset without TLS": {
+			reason: "credentials are sent there", args: []string{"--oauth-preset-url=Signicat/Express=http://a.example.com"}, namespace: "sfs-system",
+			want: []string{"-oauth-preset-url", "Signicat/Express must be https://"},
+		},
+		"a preset with a path": {
+			reason: "paths are those of the provider", args: []string{"--oauth-preset-url=Signicat/Express=https://a.example.com/x"}, namespace: "sfs-system",
+			want: []string{"-oauth-preset-url", "nothing else"},
 		},
 		"a selector that is none": {
 			reason: "it would match something else, or nothing", args: []string{"--watch-label-selector=shard in b"}, namespace: "sfs-system",

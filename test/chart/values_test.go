@@ -65,6 +65,8 @@ var effects = []effect{
 	{value: "watchNamespaces", to: "[default]", object: "Role default/sfs-operator-tenants"},
 	{value: "watchNamespaces", to: "[team-a]", object: "Role sfs-system/sfs-operator", words: `{"apiGroups":[""],"resources":["secrets"],"verbs":["get","list","watch"]}`},
 	{value: "watchLabelSelector", to: "'!sendforsign.com/shard'", object: deployment, words: `"--watch-label-selector=!sendforsign.com/shard"`},
+	{value: "oauth.allowedHosts", to: "[id.example.com:8443, a.example.com]", object: deployment, words: `"--oauth-allowed-hosts=a.example.com,id.example.com:8443"`},
+	{value: "oauth.presetURLs", to: "{Signicat/Platform: 'https://127.0.0.1:8443'}", object: deployment, words: `"--oauth-preset-url=Signicat/Platform=https://127.0.0.1:8443"`},
 	{value: "crds.enabled", to: "false", object: "CustomResourceDefinition sfsclients.sendforsign.com", gone: true},
 	{value: "crds.keep", to: "true", given: "crds: {keep: false}", object: "CustomResourceDefinition sfsclients.sendforsign.com", words: `"helm.sh/resource-policy":"keep"`},
 	{value: "aggregatedRoles.enabled", to: "false", object: "ClusterRole sfs-operator-view", gone: true},

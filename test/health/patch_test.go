@@ -94,7 +94,7 @@ func TestThePatchIsReadAsArgoCDReadsIt(t *testing.T) {
 			same(key+" "+d.Name, d.Action, filepath.Join(directoryOf(kind), "actions", d.Name, "action.lua"))
 		}
 	}
-	if read != 3+2+5 || len(patch.Data) != 5 {
+	if read != 4+3+8 || len(patch.Data) != 7 {
 		t.Errorf("%d scripts are read from %d keys", read, len(patch.Data))
 	}
 }

@@ -28,7 +28,7 @@ const (
 	statesFile    = "testdata/states.json"
 )
 
-var kinds = []string{"SfsPlatform", "SfsClient", "SfsClientUser"}
+var kinds = []string{"SfsPlatform", "SfsClient", "SfsClientUser", "OAuthToken"}
 
 // state is one that the controllers bring a resource into, and what is to be made of it.
 type state struct {

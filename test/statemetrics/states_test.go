@@ -117,7 +117,7 @@ type status struct {
 // want is what the status of an object says, in the same form.
 func (s status) want(o *unstructured.Unstructured) map[string]float64 {
 	all := map[string]float64{}
-	prefix := map[string]string{"SfsPlatform": "platform", "SfsClient": "client", "SfsClientUser": "user"}[o.GetKind()]
+	prefix := map[string]string{"SfsPlatform": "platform", "SfsClient": "client", "SfsClientUser": "user", "OAuthToken": "oauthtoken"}[o.GetKind()]
 	add := func(name string, value float64, labels ...string) {
 		labels = append(labels, fmt.Sprintf("name=%q", o.GetName()))
 		if o.GetNamespace() != "" {
@@ -135,11 +135,14 @@ func (s status) want(o *unstructured.Unstructured) map[string]float64 {
 		add("status_clients_ready", float64(s.Clients.Ready))
 	}
 	if s.Token != nil {
-		platform, _, _ := unstructured.NestedString(o.Object, "spec", "platformRef", "name")
+		var labels []string
+		if platform, has, _ := unstructured.NestedString(o.Object, "spec", "platformRef", "name"); has {
+			labels = append(labels, fmt.Sprintf("platform=%q", platform))
+		}
 		for name, at := range map[string]time.Time{
 			"issued": s.Token.IssuedTime, "renewal": s.Token.RenewalTime, "expiration": s.Token.ExpirationTime,
 		} {
-			add("status_token_"+name+"_timestamp_seconds", float64(at.Unix()), fmt.Sprintf("platform=%q", platform))
+			add("status_token_"+name+"_timestamp_seconds", float64(at.Unix()), labels...)
 		}
 	}
 	return all

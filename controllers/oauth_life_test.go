@@ -1,0 +1,339 @@
+// Copyright The sfs-operator Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/internal/conditions"
+	"github.com/sendforsign/sfs-operator/oauth/oauthtest"
+	"github.com/sendforsign/sfs-operator/secret"
+)
+
+func (w *oauthWorld) wantRevoked(values ...secret.Text) {
+	w.t.Helper()
+	for i, v := range values {
+		if info, _ := w.providers.TokenState(v); !info.Revoked {
+			w.t.Errorf("token %d is not revoked: %+v", i, info)
+		}
+	}
+}
+
+func TestADeletedOAuthTokenIsRevoked(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		provider  oauthtest.Provider
+		behaviour oauthtest.Behaviour
+		alone     bool // without its credentials
+		event     string
+	}{
+		"Secured Signing":                         {provider: oauthtest.SecuredSigning, event: "Revoked"},
+		"Secured Signing with a redirect":         {provider: oauthtest.SecuredSigning, behaviour: oauthtest.Behaviour{RevokeReply: oauthtest.RevokeReply302}, event: "Revoked"},
+		"Secured Signing without its credentials": {provider: oauthtest.SecuredSigning, alone: true, event: "Revoked"},
+		"generic":                                 {provider: oauthtest.Generic, event: "Revoked"},
+		"generic without its credentials":         {provider: oauthtest.Generic, alone: true, event: "NotRevoked"},
+		"Signicat, which can not":                 {provider: oauthtest.SignicatPlatform, event: "NotRevoked"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newOAuthWorld(t, test.behaviour)
+			w.collects = true
+			o, _ := w.newOAuthToken("it", test.provider)
+			w.settle()
+			value, _ := w.accessToken(o)
+			if test.alone {
+				w.delete(w.secret("it-client"))
+			}
+			w.restart()
+			w.delete(o)
+			w.run(10 * time.Second)
+			if !w.isGone(o) {
+				t.Fatal("the resource is held")
+			}
+			if test.event == "Revoked" {
+				w.wantRevoked(value)
+			}
+			if n := w.recorder.count("it", test.event); n != 1 {
+				t.Errorf("%d events %s, want 1: %q", n, test.event, w.recorder.all())
+			}
+			if w.secret("it-oauth-token") != nil || w.secret("it-oauth-state") != nil {
+				t.Error("a Secret is left")
+			}
+		})
+	}
+}
+
+// TestADeletionWaitsAMinuteForTheProvider, and the state is there until then.
+func TestADeletionWaitsAMinuteForTheProvider(t *testing.T) {
+	t.Parallel()
+	w := newOAuthWorld(t, oauthtest.Behaviour{})
+	w.collects = true
+	o, _ := w.newOAuthToken("it", oauthtest.SecuredSigning)
+	w.settle()
+	w.providers.Inject(oauthtest.Fault{Endpoint: "revoke", Status: 503})
+	w.delete(o)
+	w.run(50 * time.Second)
+	if w.isGone(o) || w.refreshToken(o) == "" {
+		t.Fatal("the resource, or its state, is gone although the token may still be revoked")
+	}
+	w.run(20 * time.Second)
+	if !w.isGone(o) || w.recorder.count("it", "NotRevoked") != 1 {
+		t.Errorf("the resource is held, or nobody was told: %q", w.recorder.all())
+	}
+}
+
+func TestTokensThatWereReplacedAreRevoked(t *testing.T) {
+	t.Parallel()
+	w := newOAuthWorld(t, oauthtest.Behaviour{})
+	o, c := w.newOAuthToken("it", oauthtest.SecuredSigning, func(o *v1alpha1.OAuthToken) {
+		o.Spec.Token.RevocationPolicy = v1alpha1.RevokeOnRotate
+	})
+	w.shortOf(c)
+	w.settle()
+	first, _ := w.accessToken(o)
+	w.alwaysUsable(o)
+	w.run(50 * time.Minute)
+	w.wantRevoked(first)
+	second, _ := w.accessToken(o)
+	update(w.world, o, func(o *v1alpha1.OAuthToken) { o.Annotations = map[string]string{v1alpha1.RevokeRequestedAtAnnotation: "1"} })
+	w.settle()
+	w.wantRevoked(second)
+	third, _ := w.accessToken(o)
+	update(w.world, o, func(o *v1alpha1.OAuthToken) { o.Annotations[v1alpha1.RenewRequestedAtAnnotation] = "1" })
+	w.settle()
+	if now, _ := w.accessToken(o); now == third {
+		t.Error("there is no new token although one was asked for")
+	}
+	w.wantReady(o)
+	if o.Status.LastHandledRenewAt != "1" || o.Status.LastHandledRevokeAt != "1" {
+		t.Errorf("the status tells of the requests %q and %q", o.Status.LastHandledRenewAt, o.Status.LastHandledRevokeAt)
+	}
+}
+
+func TestARevocationThatIsAskedForOfWhoHasNone(t *testing.T) {
+	t.Parallel()
+	w := newOAuthWorld(t, oauthtest.Behaviour{})
+	o, _ := w.newOAuthToken("it", oauthtest.SignicatExpress)
+	w.settle()
+	before, _ := w.accessToken(o)
+	update(w.world, o, func(o *v1alpha1.OAuthToken) { o.Annotations = map[string]string{v1alpha1.RevokeRequestedAtAnnotation: "1"} })
+	w.run(time.Minute)
+	w.wantReady(o)
+	if now, _ := w.accessToken(o); now == before {
+		t.Error("there is no new token")
+	}
+	if n := w.recorder.count("it", "NotRevoked"); n != 1 {
+		t.Errorf("%d events say that the token before it was not revoked, want 1", n)
+	}
+	if w.secret(o.TokenSecretName()).Data[v1alpha1.KeyPreviousTokens] != nil {
+		t.Error("the token before it still waits")
+	}
+}
+
+func TestASuspendedOAuthTokenIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	w := newOAuthWorld(t, oauthtest.Behaviour{})
+	o, _ := w.newOAuthToken("it", oauthtest.SignicatPlatform)
+	w.settle()
+	update(w.world, o, func(o *v1alpha1.OAuthToken) { o.Annotations = map[string]string{v1alpha1.PausedAnnotation: "true"} })
+	w.settle()
+	w.wantCondition(o, v1alpha1.ReadyCondition, metav1.ConditionTrue, v1alpha1.SuspendedReason)
+	w.providers.ResetCalls()
+	w.run(11 * time.Minute)
+	w.wantCondition(o, v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.SuspendedReason)
+	if n := len(w.providers.Calls()); n != 0 {
+		t.Errorf("%d requests", n)
+	}
+	update(w.world, o, func(o *v1alpha1.OAuthToken) { delete(o.Annotations, v1alpha1.PausedAnnotation) })
+	w.settle()
+	w.wantReady(o)
+	w.accessToken(o)
+}
+
+func checked(o *v1alpha1.OAuthToken) {
+	o.Spec.Provider.SecuredSigning.AccountCheck = v1alpha1.AccountCheckEnabled
+}
+
+func TestASuspendedAccountIsToldFromABadToken(t *testing.T) {
+	t.Parallel()
+	w := newOAuthWorld(t, oauthtest.Behaviour{})
+	o, c := w.newOAuthToken("it", oauthtest.SecuredSigning, checked)
+	w.run(probeInterval + time.Minute)
+	w.wantReady(o)
+	if w.providers.CountCalls("account", "") == 0 {
+		t.Fatal("the account was not asked for")
+	}
+	w.providers.SetAccount(c.ID, "OnHold", false)
+	w.run(probeInterval + time.Second)
+	w.wantCondition(o, v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.AccountSuspendedReason, "Secured Signing", "OnHold")
+	w.wantCondition(o, v1alpha1.StalledCondition, metav1.ConditionTrue, v1alpha1.AccountSuspendedReason)
+	w.wantCondition(o, v1alpha1.TokenValidCondition, metav1.ConditionTrue, v1alpha1.IssuedReason)
+	w.restart()
+	w.settle()
+	w.wantCondition(o, v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.AccountSuspendedReason, "OnHold")
+	w.reload(o)
+	version := o.ResourceVersion
+	w.run(30 * time.Minute)
+	w.reload(o)
+	if o.ResourceVersion != version {
+		t.Error("the status is written although nothing has changed")
+	}
+	w.providers.SetAccount(c.ID, "Paid", true)
+	w.run(probeInterval + time.Second)
+	w.wantCondition(o, v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.AccountSuspendedReason, "Locked")
+	w.providers.SetAccount(c.ID, "Paid", false)
+	w.run(probeInterval + time.Second)
+	w.wantReady(o)
+	if n := w.providers.CountCalls("token", ""); n != 1 {
+		t.Errorf("%d tokens, want 1: the token was good all the time", n)
+	}
+	update(w.world, o, func(o *v1alpha1.OAuthToken) { o.Spec.Provider.SecuredSigning.AccountCheck = v1alpha1.AccountCheckDisabled })
+	w.providers.ResetCalls()
+	w.run(2 * probeInterval)
+	if n := len(w.providers.Calls()); n != 0 {
+		t.Errorf("%d requests although the account is not to be checked", n)
+	}
+}
+
+func TestATokenThatIsRefusedIsReplacedOnce(t *testing.T) {
+	t.Parallel()
+	w := newOAuthWorld(t, oauthtest.Behaviour{})
+	o, _ := w.newOAuthToken("it", oauthtest.SecuredSigning, checked)
+	w.run(probeInterval + time.Minute)
+	before, _ := w.accessToken(o)
+	w.providers.Inject(oauthtest.Fault{Endpoint: "account", Times: 1, Status: 401})
+	w.run(probeInterval + time.Second)
+	w.wantReady(o)
+	if now, _ := w.accessToken(o); now == before {
+		t.Fatal("the token was not replaced")
+	}
+	w.putCredential(o, v1alpha1.KeySigningSecret, "wrong") // which looks the same
+	w.run(3 * probeInterval)
+	w.wantCondition(o, v1alpha1.TokenValidCondition, metav1.ConditionFalse, v1alpha1.TokenRejectedReason, "Secured Signing takes neither")
+	if n := w.providers.CountCalls("token", ""); n > 3 {
+		t.Errorf("%d tokens, want 3 at most", n)
+	}
+}
+
+func TestAnotherNameAndAnotherShape(t *testing.T) {
+	t.Parallel()
+	w := newOAuthWorld(t, oauthtest.Behaviour{})
+	o, _ := w.newOAuthToken("it", oauthtest.SecuredSigning)
+	w.settle()
+	value, _ := w.accessToken(o)
+	update(w.world, o, func(o *v1alpha1.OAuthToken) {
+		o.Spec.Token.Secret.Name = "other"
+		o.Spec.Token.Secret.Template.Data = map[string]v1alpha1.SecretTemplateText{"conf": "{{ .token }} for {{ .scope }} at {{ .baseURL }}"}
+	})
+	w.settle()
+	w.wantReady(o)
+	if now, _ := w.accessToken(o); now != value {
+		t.Error("the token is another one")
+	}
+	if len(o.Status.FormerSecrets) != 1 || o.Status.FormerSecrets[0].Name != "it-oauth-token" {
+		t.Errorf("former Secrets are %v", o.Status.FormerSecrets)
+	}
+	want := fmt.Sprintf("%s for Basic ISign WeSign SmartTag FormDirect FormFiller at %s", value.Reveal(), w.providers.ResourceURL())
+	if got := string(w.secret("other").Data["conf"]); got != want {
+		t.Error("the template was not carried out")
+	}
+	w.run(formerGracePeriod + time.Second)
+	if w.secret("it-oauth-token") != nil || w.secret("it-oauth-state") == nil {
+		t.Error("the Secret of the former name is there, or the state is not")
+	}
+	update(w.world, o, func(o *v1alpha1.OAuthToken) {
+		o.Spec.Token.Secret.Template.Data = map[string]v1alpha1.SecretTemplateText{"conf": "{{ .nothing }}"}
+	})
+	w.settle()
+	w.wantCondition(o, v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.TemplateErrorReason, "spec.token.secret.template")
+	w.wantCondition(o, v1alpha1.TokenValidCondition, metav1.ConditionTrue, v1alpha1.IssuedReason)
+	w.accessToken(o)
+}
+
+func TestASecretThatIsLostOrDamagedIsWrittenAnew(t *testing.T) {
+	t.Parallel()
+	w := newOAuthWorld(t, oauthtest.Behaviour{})
+	o, _ := w.newOAuthToken("it", oauthtest.SignicatExpress)
+	w.run(time.Minute)
+	value, _ := w.accessToken(o)
+	w.delete(w.secret(o.TokenSecretName()))
+	w.run(time.Minute)
+	update(w.world, w.secret(o.TokenSecretName()), func(s *corev1.Secret) { s.Data["expiresAt"] = []byte("never") })
+	w.restart()
+	w.run(time.Minute)
+	if now, _ := w.accessToken(o); now != value || w.providers.CountCalls("token", "") != 1 {
+		t.Error("another token was asked for")
+	}
+	if got := string(w.secret(o.TokenSecretName()).Data["expiresAt"]); got == "never" {
+		t.Error("the damage was left")
+	}
+}
+
+func TestConsumersOfAnOAuthTokenAreRestarted(t *testing.T) {
+	t.Parallel()
+	w := newOAuthWorld(t, oauthtest.Behaviour{})
+	o, _ := w.newOAuthToken("it", oauthtest.SignicatPlatform, func(o *v1alpha1.OAuthToken) {
+		o.Spec.RolloutRestartTargets = []v1alpha1.RestartedWorkload{{Name: "api", Kind: v1alpha1.RestartDeployment}}
+	})
+	w.run(10 * time.Minute)
+	w.wantReady(o)
+	if n := len(o.Status.RolloutRestarts); n != 1 || !o.Status.RolloutRestarts[0].Pending {
+		t.Fatalf("the status tells of %+v", o.Status.RolloutRestarts)
+	}
+	w.asked.TakeRefused() // the right to do that is not bound in this test
+	if note := o.Status.RolloutRestarts[0]; !strings.Contains(note.Message, restartRole) {
+		t.Errorf("it says %q", note.Message)
+	}
+}
+
+// TestWhatARenewalOfAnOAuthTokenCosts holds the requests, to both servers and in their order, to what docs/scaling.md says of
+// them.
+func TestWhatARenewalOfAnOAuthTokenCosts(t *testing.T) {
+	t.Parallel()
+	w := newOAuthWorld(t, oauthtest.Behaviour{})
+	platform := &v1alpha1.SfsPlatform{ObjectMeta: metav1.ObjectMeta{Name: w.platform}}
+	update(w.world, platform, func(p *v1alpha1.SfsPlatform) {
+		p.Spec.DriftCheckInterval = &metav1.Duration{Duration: 24 * time.Hour}
+	})
+	o, c := w.newOAuthToken("it", oauthtest.SignicatExpress)
+	w.run(time.Minute)
+	w.wantReady(o)
+	requests := func(d time.Duration) []string {
+		w.wire.arm(nil)
+		w.run(d)
+		var got []string
+		for _, call := range w.wire.made(0) {
+			if call.plane != planeSFS && call.target.kind != platformKind {
+				got = append(got, call.String())
+			}
+		}
+		return got
+	}
+	if got, want := requests(lookInterval), []string{"api get secrets"}; !slices.Equal(got, want) {
+		t.Errorf("an interval without a renewal costs %q, want %q", got, want)
+	}
+	w.providers.SetTokenLifetime(c.ID, time.Hour)
+	var got []string
+	for range 8 { // of which one has the renewal
+		got = append(got, requests(lookInterval)...)
+	}
+	got = slices.Compact(got)
+	if want := []string{
+		"api get secrets", "oauth client_credentials token", "api patch secrets", "api patch oauthtokens/status", "api get secrets",
+	}; !slices.Equal(got, want) {
+		t.Errorf("a renewal costs %q, want %q", got, want)
+	}
+	w.reload(o)
+	if !conditions.IsTrue(o, v1alpha1.ReadyCondition) || o.Status.Token.Revision != 2 {
+		t.Errorf("the status tells of %+v", o.Status.Token)
+	}
+}

@@ -27,7 +27,7 @@ func TestDemo(t *testing.T) {
 	if failure != nil {
 		t.Fatalf("%v\n%s", failure, text)
 	}
-	for _, want := range []string{"8 of 8 resources are Ready", "3 SfsClients, 3 clients at Sendforsign", "the operator ran without a restart"} {
+	for _, want := range []string{"10 of 10 resources are Ready", "3 SfsClients, 3 clients at Sendforsign", "2 OAuthTokens, of Signicat and Secured Signing", "the operator ran without a restart"} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("the demo does not say %q:\n%s", want, text)
 		}

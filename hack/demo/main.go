@@ -4,10 +4,11 @@
 // Command demo runs the operator on this machine, as it runs in a cluster, and shows what it does:
 //
 //   - a control plane of its own: etcd, kube-apiserver and kube-controller-manager, from $KUBEBUILDER_ASSETS;
-//   - a simulator of Sendforsign, whose tokens live for one minute instead of thirty;
+//   - a simulator of Sendforsign, whose tokens live for one minute instead of thirty, and one of Signicat and Secured Signing;
 //   - the operator, bin/sfs-operator, with the permissions of its service account and with leader election;
-//   - the resources of config/samples;
-//   - for each tenant an application, which calls Sendforsign with the token in its Secret five times a second.
+//   - the resources of config/samples, and of config/samples/oauth one of Signicat and one of Secured Signing, which gives another
+//     refresh token with each access token;
+//   - for each of them an application, which calls the API with the token in its Secret five times a second.
 //
 // It ends on Ctrl-C. With DEMO_FOR=90s it ends by itself, and fails if a call was refused, a resource is not Ready or, after a
 // minute or more, a token was not renewed. It has to be started in the root of the repository, as `make demo` does.
@@ -136,6 +137,13 @@ func start(ctx context.Context, s settings, w *localcluster.Workspace, running *
 	}
 	running.push(stop)
 
+	out.step("Starting a simulator of Signicat and Secured Signing, whose tokens live for %s as well", tokenLifetime)
+	others, stop, err := startProviders(plane)
+	if err != nil {
+		return nil, err
+	}
+	running.push(stop)
+
 	out.step("Installing config/crd, config/rbac and the namespace %s", localcluster.OperatorNamespace)
 	if err := plane.Install(ctx, "."); err != nil {
 		return nil, err
@@ -145,7 +153,7 @@ func start(ctx context.Context, s settings, w *localcluster.Workspace, running *
 	}
 
 	out.step("Starting %s as the service account %s", operatorBinary, localcluster.ServiceAccount)
-	operator, err := startOperator(ctx, plane)
+	operator, err := startOperator(ctx, plane, others.flags)
 	if err != nil {
 		return nil, err
 	}
@@ -162,11 +170,15 @@ func start(ctx context.Context, s settings, w *localcluster.Workspace, running *
 	if err := applySamples(ctx, plane, sim); err != nil {
 		return nil, err
 	}
+	out.step("Applying a tenant of Signicat and one of Secured Signing, of config/samples/oauth")
+	if err := others.applySamples(ctx, plane); err != nil {
+		return nil, err
+	}
 	out.step("All is up. To look around from another terminal:")
 	out.line("         export KUBECONFIG=%s PATH=\"$PATH:%s\"", plane.Kubeconfig, s.assets)
 	out.line("         kubectl get sfs --all-namespaces")
-	shown := &show{view: view, simulator: sim, operator: operator, controllerManager: controllerManager,
-		canaries: newCanaries(view, plane.Client, sim)}
+	shown := &show{view: view, simulator: sim, others: others, operator: operator, controllerManager: controllerManager,
+		canaries: newCanaries(view, plane.Client, sim, others)}
 	if s.fault != nil {
 		shown.rehearsal, err = rehearse(ctx, *s.fault, plane, sim, operator, running, out)
 	}
@@ -182,12 +194,12 @@ func startSimulator() (*sfstest.Server, func() error, error) {
 }
 
 // startOperator starts the operator with the rights that ship, and waits until it is ready.
-func startOperator(ctx context.Context, plane *localcluster.ControlPlane) (*localcluster.Operator, error) {
+func startOperator(ctx context.Context, plane *localcluster.ControlPlane, flags []string) (*localcluster.Operator, error) {
 	kubeconfig, err := plane.OperatorKubeconfig(ctx)
 	if err != nil {
 		return nil, err
 	}
-	operator, err := plane.StartOperator(ctx, operatorBinary, kubeconfig, "sfs-operator")
+	operator, err := plane.StartOperator(ctx, operatorBinary, kubeconfig, "sfs-operator", flags...)
 	if err != nil {
 		return nil, err
 	}

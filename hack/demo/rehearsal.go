@@ -80,7 +80,9 @@ func awaitReady(ctx context.Context, c client.Reader) error {
 	lack := ""
 	err := wait.PollUntilContextTimeout(ctx, lookInterval, readyLimit, true, func(ctx context.Context) (bool, error) {
 		lack = ""
-		for _, list := range []client.ObjectList{&v1alpha1.SfsPlatformList{}, &v1alpha1.SfsClientList{}, &v1alpha1.SfsClientUserList{}} {
+		for _, list := range []client.ObjectList{
+			&v1alpha1.SfsPlatformList{}, &v1alpha1.SfsClientList{}, &v1alpha1.SfsClientUserList{}, &v1alpha1.OAuthTokenList{},
+		} {
 			if err := c.List(ctx, list); err != nil {
 				return false, fmt.Errorf("listing resources: %w", err)
 			}
@@ -130,5 +132,5 @@ func (s *show) tallies() []tally {
 		return all
 	}
 	calls, refused := s.rehearsal.staged.Consumer.Tally()
-	return append(all, tally{client: s.rehearsal.staged.Consumer.Pod, calls: calls, refused: refused})
+	return append(all, tally{of: nameOf(s.rehearsal.staged.Consumer.Pod), calls: calls, refused: refused})
 }

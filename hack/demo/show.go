@@ -20,6 +20,7 @@ type show struct {
 	view              *view
 	canaries          *canaries
 	simulator         *sfstest.Server
+	others            *providers
 	operator          *localcluster.Operator
 	controllerManager *localcluster.Process
 	rehearsal         *rehearsal // nil where all goes well
@@ -104,17 +105,16 @@ func (s *show) watch(ctx context.Context, duration time.Duration, out *output) e
 			}
 		case <-empty.C:
 			s.simulator.ResetCalls()
+			s.others.ResetCalls()
 		case <-tick.C:
 		}
 	}
 }
 
 func summarize(out *output, took time.Duration, rows []row, seen []tally, clients int, operator string) {
-	declared := 0
+	declared := map[string]int{}
 	for _, r := range rows {
-		if r.kind == "SfsClient" {
-			declared++
-		}
+		declared[r.kind]++
 	}
 	out.line("")
 	out.line("Summary of %s", took.Round(time.Second))
@@ -123,7 +123,8 @@ func summarize(out *output, took time.Duration, rows []row, seen []tally, client
 	for _, r := range notReady(rows) {
 		out.line("  %s %s: Ready %s (%s)", r.kind, r.name, r.ready, dash(r.reason))
 	}
-	out.line("%d SfsClients, %d clients at Sendforsign", declared, clients)
+	out.line("%d SfsClients, %d clients at Sendforsign", declared[clientKind], clients)
+	out.line("%d OAuthTokens, of Signicat and Secured Signing", declared[oauthTokenKind])
 	out.line("%s", operator)
 	out.line("")
 	var b bytes.Buffer
@@ -152,19 +153,19 @@ func judge(took time.Duration, rows []row, seen []tally) error {
 	if len(rows) == 0 {
 		wrong = append(wrong, errors.New("there are no resources"))
 	}
-	called := map[string]bool{}
+	calling := map[string]bool{}
 	for _, t := range seen {
-		called[nameOf(t.client)] = true
+		calling[t.of] = true
 		if t.refused > 0 {
-			wrong = append(wrong, fmt.Errorf("%d of %d calls for %s were refused, the last: %w", t.refused, t.calls, t.client, t.last))
+			wrong = append(wrong, fmt.Errorf("%d of %d calls for %s were refused, the last: %w", t.refused, t.calls, t.of, t.last))
 		}
 		if took >= longEnough && t.rotations == 0 {
-			wrong = append(wrong, fmt.Errorf("no renewal of the token of %s was seen", t.client))
+			wrong = append(wrong, fmt.Errorf("no renewal of the token of %s was seen", t.of))
 		}
 	}
 	for _, r := range rows {
-		if r.kind == "SfsClient" && !called[r.name] {
-			wrong = append(wrong, fmt.Errorf("SfsClient %s never had a token", r.name))
+		if r.hasToken() && !calling[called(r.kind, r.name)] {
+			wrong = append(wrong, fmt.Errorf("%s %s never had a token", r.kind, r.name))
 		}
 	}
 	return errors.Join(wrong...)

@@ -164,7 +164,7 @@ func writeTallies(b *bytes.Buffer, seen []tally) {
 	table := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	_, _ = fmt.Fprintln(table, "APPLICATION OF\tRENEWALS SEEN\tCALLS\tREFUSED")
 	for _, t := range seen {
-		_, _ = fmt.Fprintf(table, "%s\t%d\t%d\t%d\n", t.client, t.rotations, t.calls, t.refused)
+		_, _ = fmt.Fprintf(table, "%s\t%d\t%d\t%d\n", t.of, t.rotations, t.calls, t.refused)
 	}
 	_ = table.Flush()
 }

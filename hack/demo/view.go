@@ -48,7 +48,9 @@ func startView(ctx context.Context, plane *localcluster.ControlPlane) (*view, fu
 		}
 		return nil
 	}
-	for _, kind := range []client.Object{&v1alpha1.SfsPlatform{}, &v1alpha1.SfsClient{}, &v1alpha1.SfsClientUser{}, &corev1.Secret{}} {
+	for _, kind := range []client.Object{
+		&v1alpha1.SfsPlatform{}, &v1alpha1.SfsClient{}, &v1alpha1.SfsClientUser{}, &v1alpha1.OAuthToken{}, &corev1.Secret{},
+	} {
 		if _, err := c.GetInformer(ctx, kind); err != nil { // which waits for the first list
 			_ = stop()
 			return nil, nil, fmt.Errorf("watching resources: %w", err)
@@ -57,10 +59,33 @@ func startView(ctx context.Context, plane *localcluster.ControlPlane) (*view, fu
 	return &view{cache: c}, stop, nil
 }
 
+// The kinds of resources with a token.
+const (
+	clientKind     = "SfsClient"
+	oauthTokenKind = "OAuthToken"
+)
+
+// owner is whose a token Secret is.
+type owner struct {
+	kind string
+	types.NamespacedName
+}
+
+func (o owner) String() string { return called(o.kind, nameOf(o.NamespacedName)) }
+
+// called is the name, with the kind where it is not the usual one.
+func called(kind, name string) string {
+	if kind == clientKind {
+		return name
+	}
+	return kind + " " + name
+}
+
 // published is a token Secret as an application sees it.
 type published struct {
-	client    types.NamespacedName
+	owner     owner
 	token     sendforsign.Secret
+	tokenType string
 	clientKey string
 	baseURL   string
 	expires   time.Time
@@ -73,27 +98,28 @@ func (p published) fingerprint() string {
 	return hex.EncodeToString(sum[:4])
 }
 
-// tokens returns what the token Secrets hold, by client.
-func (v *view) tokens(ctx context.Context) (map[types.NamespacedName]published, error) {
+// tokens returns what the token Secrets hold, by whose they are.
+func (v *view) tokens(ctx context.Context) (map[owner]published, error) {
 	var secrets corev1.SecretList
 	if err := v.cache.List(ctx, &secrets); err != nil {
 		return nil, fmt.Errorf("listing Secrets: %w", err)
 	}
-	tokens := map[types.NamespacedName]published{}
+	tokens := map[owner]published{}
 	for i := range secrets.Items {
 		secret := &secrets.Items[i]
-		owner := metav1.GetControllerOf(secret)
-		if owner == nil || len(secret.Data[v1alpha1.KeyToken]) == 0 {
+		controller := metav1.GetControllerOf(secret)
+		if controller == nil || len(secret.Data[v1alpha1.KeyToken]) == 0 {
 			continue
 		}
 		expires, err := time.Parse(time.RFC3339, string(secret.Data[v1alpha1.KeyExpiresAt]))
 		if err != nil {
 			return nil, fmt.Errorf("reading Secret %s: %w", client.ObjectKeyFromObject(secret), err)
 		}
-		name := types.NamespacedName{Namespace: secret.Namespace, Name: owner.Name}
-		tokens[name] = published{
-			client:    name,
+		who := owner{controller.Kind, types.NamespacedName{Namespace: secret.Namespace, Name: controller.Name}}
+		tokens[who] = published{
+			owner:     who,
 			token:     sendforsign.Secret(secret.Data[v1alpha1.KeyToken]),
+			tokenType: string(secret.Data[v1alpha1.KeyTokenType]),
 			clientKey: string(secret.Data[v1alpha1.KeyClientKey]),
 			baseURL:   string(secret.Data[v1alpha1.KeyBaseURL]),
 			expires:   expires,
@@ -114,13 +140,16 @@ type row struct {
 	secrets       string
 }
 
+func (r row) hasToken() bool { return r.kind == clientKind || r.kind == oauthTokenKind }
+
 func (r row) id() string { return r.kind + " " + r.name }
 
 func (v *view) rows(ctx context.Context) ([]row, error) {
 	var platforms v1alpha1.SfsPlatformList
 	var clients v1alpha1.SfsClientList
 	var users v1alpha1.SfsClientUserList
-	for _, list := range []client.ObjectList{&platforms, &clients, &users} {
+	var others v1alpha1.OAuthTokenList
+	for _, list := range []client.ObjectList{&platforms, &clients, &users, &others} {
 		if err := v.cache.List(ctx, list); err != nil {
 			return nil, fmt.Errorf("listing resources: %w", err)
 		}
@@ -137,17 +166,18 @@ func (v *view) rows(ctx context.Context) ([]row, error) {
 	}
 	for i := range clients.Items {
 		c := &clients.Items[i]
-		r := newRow("SfsClient", c, c.Status.Conditions)
+		r := newRow(clientKind, c, c.Status.Conditions)
 		r.key = c.Status.ClientKey
-		var secrets []string
 		if c.Status.SecretRef != nil {
-			secrets = append(secrets, c.Status.SecretRef.Name)
+			r.secrets = c.Status.SecretRef.Name
 		}
-		if t, ok := tokens[client.ObjectKeyFromObject(c)]; ok {
-			r.fingerprint, r.revision, r.expires = t.fingerprint(), t.revision, t.expires
-			secrets = append(secrets, c.TokenSecretName())
-		}
-		r.secrets = strings.Join(secrets, ", ")
+		r.add(tokens, c, c.TokenSecretName())
+		rows = append(rows, r)
+	}
+	for i := range others.Items {
+		o := &others.Items[i]
+		r := newRow(oauthTokenKind, o, o.Status.Conditions)
+		r.add(tokens, o, o.TokenSecretName())
 		rows = append(rows, r)
 	}
 	for i := range users.Items {
@@ -160,11 +190,21 @@ func (v *view) rows(ctx context.Context) ([]row, error) {
 		rows = append(rows, r)
 	}
 	// By kind in the order of above, which a stable sort keeps.
-	order := map[string]int{"SfsPlatform": 0, "SfsClient": 1, "SfsClientUser": 2}
+	order := map[string]int{"SfsPlatform": 0, clientKind: 1, "SfsClientUser": 2, oauthTokenKind: 3}
 	slices.SortStableFunc(rows, func(a, b row) int {
 		return cmp.Or(cmp.Compare(order[a.kind], order[b.kind]), cmp.Compare(a.name, b.name))
 	})
 	return rows, nil
+}
+
+// add adds the token of the resource, if it has one.
+func (r *row) add(tokens map[owner]published, of client.Object, secret string) {
+	t, ok := tokens[owner{r.kind, client.ObjectKeyFromObject(of)}]
+	if !ok {
+		return
+	}
+	r.fingerprint, r.revision, r.expires = t.fingerprint(), t.revision, t.expires
+	r.secrets = strings.TrimPrefix(r.secrets+", "+secret, ", ")
 }
 
 func newRow(kind string, object client.Object, conditions []metav1.Condition) row {

@@ -1,5 +1,6 @@
-// Command simulator serves a simulated Sendforsign API on a loopback address, for demos and for tests from outside of Go.
-// It prints the base URL; the credentials and the certificate authority go into files.
+// Command simulator serves a simulated Sendforsign API on a loopback address, for demos and for tests from outside of Go; on
+// demand Signicat, Secured Signing and another OAuth provider as well. It prints the base URLs; the credentials and the
+// certificate authority, which is the same for all, go into files.
 package main
 
 import (
@@ -32,6 +33,8 @@ func run(args []string) error {
 	credentialsFile := flags.String("credentials-file", "", "`file` to write the API key and the secret to, as JSON")
 	http2 := flags.Bool("http2", false, "speak HTTP/2 with clients that ask for it")
 	control := flags.String("control-addr", "", "loopback `host:port` where accounts are added, tokens get another life and calls are counted (control.go)")
+	oauthAddr := flags.String("oauth-addr", "", "loopback `host:port` where the OAuth providers are; empty: they are not served")
+	oauthCredentialsFile := flags.String("oauth-credentials-file", "", "`file` to write a client of each OAuth provider to, as JSON")
 	caFile := flags.String("ca-file", "", "`file` to write the certificate authority to, as PEM")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -70,13 +73,25 @@ func run(args []string) error {
 		defer end()
 	}
 	fmt.Println(server.BaseURL())
+	if *oauthAddr != "" {
+		others, err := startOAuth(*oauthAddr, *oauthCredentialsFile)
+		if err != nil {
+			return err
+		}
+		defer others.Close()
+		fmt.Println(others.URL())
+	}
 	<-stop
 	return nil
 }
 
-// writeCredentials replaces the file, so that one with a wider mode does not keep it.
 func writeCredentials(path string, c sendforsign.Credentials) error {
-	content, err := json.Marshal(map[string]string{"apiKey": c.APIKey.Reveal(), "secret": c.Secret.Reveal()})
+	return writeSecret(path, map[string]string{"apiKey": c.APIKey.Reveal(), "secret": c.Secret.Reveal()})
+}
+
+// writeSecret replaces the file, so that one with a wider mode does not keep it.
+func writeSecret(path string, value any) error {
+	content, err := json.Marshal(value)
 	if err != nil {
 		return err
 	}

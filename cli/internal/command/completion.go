@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/sendforsign/sfs-operator/cli/internal/kinds"
 )
 
 // patience is how long somebody waits who has pressed the tab key.
@@ -77,9 +79,9 @@ func fixFlag(c *cobra.Command, flag string, words ...string) {
 }
 
 // names lists the names of resources. Those of kinds behind the first one are shown with their kind.
-func (*session) names(ctx context.Context, c client.Reader, namespace string, kinds ...string) ([]string, error) {
+func (*session) names(ctx context.Context, c client.Reader, namespace string, of ...*kinds.Kind) ([]string, error) {
 	var all []string
-	for i, kind := range kinds {
+	for i, kind := range of {
 		found, err := list(ctx, c, kind, namespace)
 		if isRefused(err) {
 			continue
@@ -98,12 +100,12 @@ func (*session) names(ctx context.Context, c client.Reader, namespace string, ki
 	return all, nil
 }
 
-func (s *session) clientNames(ctx context.Context, c client.Reader, namespace string) ([]string, error) {
-	return s.names(ctx, c, namespace, clientKind)
+func (s *session) holderNames(ctx context.Context, c client.Reader, namespace string) ([]string, error) {
+	return s.names(ctx, c, namespace, kinds.WithToken...)
 }
 
 func (s *session) platformNames(ctx context.Context, c client.Reader, _ string) ([]string, error) {
-	return s.names(ctx, c, "", platformKind)
+	return s.names(ctx, c, "", kinds.Platform)
 }
 
 func (*session) namespaceNames(ctx context.Context, c client.Reader, _ string) ([]string, error) {

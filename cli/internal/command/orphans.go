@@ -12,6 +12,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/cli/internal/kinds"
 )
 
 type orphansCommand struct {
@@ -27,7 +28,9 @@ func (s *session) newOrphans() *cobra.Command {
 		Short: "List the clients at SFS that have no SfsClient",
 		Long: `List the clients at SFS whose customKey begins with the customKeyPrefix of an SfsPlatform, and that have no SfsClient, as
 the operator saw them when it last listed the clients (spec.driftCheckInterval). SFS can not delete a client: it stays until
-the SfsClient of its namespace and name is there again, and gets it back.`,
+the SfsClient of its namespace and name is there again, and gets it back.
+
+An OAuthToken leaves no orphan: nothing is made at its provider but tokens, which expire.`,
 		Example: `
   {program} orphans --platform default`,
 		Args: cobra.NoArgs,
@@ -45,9 +48,9 @@ func (o *orphansCommand) run(ctx context.Context) error {
 	}
 	var platforms []resource
 	if o.platform != "" {
-		platforms, err = find(ctx, c, []string{platformKind}, "", o.platform)
+		platforms, err = find(ctx, c, []*kinds.Kind{kinds.Platform}, "", o.platform)
 	} else {
-		platforms, err = list(ctx, c, platformKind, "")
+		platforms, err = list(ctx, c, kinds.Platform, "")
 	}
 	if err != nil {
 		return err

@@ -30,7 +30,8 @@ func (s *session) newPlan() *cobra.Command {
 		Short: "Show what manifests would change in the cluster and at SFS, without changing anything",
 		Long: `Have the API server try manifests out, as kubectl apply --server-side --dry-run=server does, and show what it would create,
 change or refuse, and what would follow at SFS as far as the statuses of the operator tell. Nothing is written, and SFS is
-not asked.
+not asked. Of an OAuthToken it shows what would change in the cluster: whether its provider would give a token is not known
+before one is asked for.
 
 The exit code is 1 if something is refused, or would wait for somebody to put something right.`,
 		Example: `

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/cli/internal/kinds"
 )
 
 // annotate asks the operator for something: it sets an annotation to the time, as a value that was not there before.
@@ -45,19 +47,19 @@ func (s *session) newRenew() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "renew (NAME... | -l SELECTOR | --all)",
 		Short: "Ask for new tokens now",
-		Long: `Ask the operator for a new token of SfsClients, by the annotation ` + v1alpha1.RenewRequestedAtAnnotation + `. The one before it
-lives on until it expires: no application is cut off.`,
+		Long: `Ask the operator for a new token of SfsClients and OAuthTokens, by the annotation
+` + v1alpha1.RenewRequestedAtAnnotation + `. The one before it lives on until it expires: no application is cut off.`,
 		Example: `
   # Have a new token, and wait until it is published
   {program} renew shop -n team-a --wait
 
-  # Of all SfsClients with a label, in all namespaces
+  # Of all SfsClients and OAuthTokens with a label, in all namespaces
   {program} renew -l plan=trial -A`,
 		RunE:              func(c *cobra.Command, args []string) error { return o.run(c.Context(), args) },
-		ValidArgsFunction: s.completeArgs(s.clientNames),
+		ValidArgsFunction: s.completeArgs(s.holderNames),
 	}
-	c.Flags().StringVarP(&o.selector, "selector", "l", "", "of the SfsClients that have these labels")
-	c.Flags().BoolVar(&o.all, "all", false, "of all SfsClients of the namespace")
+	c.Flags().StringVarP(&o.selector, "selector", "l", "", "of the resources that have these labels")
+	c.Flags().BoolVar(&o.all, "all", false, "of all SfsClients and OAuthTokens of the namespace")
 	c.Flags().BoolVarP(&o.allNamespaces, "all-namespaces", "A", false, "with -l or --all: in all namespaces")
 	c.Flags().BoolVar(&o.wait, "wait", false, "wait until the new tokens are published")
 	c.Flags().DurationVar(&o.timeout, "timeout", time.Minute, "with --wait: how long")
@@ -73,7 +75,7 @@ func (o *renewCommand) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	values := map[*v1alpha1.SfsClient]string{}
+	values := map[*holder]string{}
 	var failed []error
 	for _, target := range targets {
 		if err := canRenew(target); err != nil {
@@ -84,14 +86,14 @@ func (o *renewCommand) run(ctx context.Context, args []string) error {
 			}
 			continue
 		}
-		value, err := o.annotate(ctx, c, target, v1alpha1.RenewRequestedAtAnnotation)
+		value, err := o.annotate(ctx, c, target.of, v1alpha1.RenewRequestedAtAnnotation)
 		if err != nil {
 			failed = append(failed, err)
 			continue
 		}
 		values[target] = value
 		if !o.wait {
-			fmt.Fprintf(o.Out, "%s: a new token is asked for\n", inNamespace(target))
+			fmt.Fprintf(o.Out, "%s: a new token is asked for\n", inNamespace(target.of))
 		}
 	}
 	if o.wait {
@@ -109,18 +111,18 @@ func (o *renewCommand) run(ctx context.Context, args []string) error {
 func inNamespace(o resource) string { return fmt.Sprintf("%s in %s", shortName(o), o.GetNamespace()) }
 
 // canRenew says why a request would have no effect.
-func canRenew(c *v1alpha1.SfsClient) error {
+func canRenew(h *holder) error {
 	switch {
-	case !c.TokenEnabled():
-		return fmt.Errorf("%s has no token: its spec.token.enabled is false", inNamespace(c))
-	case c.IsSuspended():
+	case !h.token.Wanted:
+		return fmt.Errorf("%s has no token: its spec.token.enabled is false", inNamespace(h.of))
+	case h.token.Suspended:
 		return fmt.Errorf("%s is suspended, by spec.suspend or the annotation %s: it gets no new token until it goes on",
-			inNamespace(c), v1alpha1.PausedAnnotation)
+			inNamespace(h.of), v1alpha1.PausedAnnotation)
 	}
 	return nil
 }
 
-func (o *renewCommand) targets(ctx context.Context, c client.Client, args []string) ([]*v1alpha1.SfsClient, error) {
+func (o *renewCommand) targets(ctx context.Context, c client.Client, args []string) ([]*holder, error) {
 	ways := 0
 	for _, used := range []bool{len(args) > 0, o.selector != "", o.all} {
 		if used {
@@ -128,7 +130,7 @@ func (o *renewCommand) targets(ctx context.Context, c client.Client, args []stri
 		}
 	}
 	if ways != 1 {
-		return nil, errors.New("say of which SfsClients: give names, -l or --all")
+		return nil, errors.New("say whose: give names, -l or --all")
 	}
 	namespace, err := o.namespace()
 	if err != nil {
@@ -136,9 +138,9 @@ func (o *renewCommand) targets(ctx context.Context, c client.Client, args []stri
 	}
 	if len(args) > 0 {
 		if o.allNamespaces {
-			return nil, errors.New("-A goes with -l and --all: an SfsClient has a name in one namespace")
+			return nil, errors.New("-A goes with -l and --all: a resource has a name in one namespace")
 		}
-		return clientsByName(ctx, c, namespace, args)
+		return holdersByName(ctx, c, namespace, args)
 	}
 	selector, err := labels.Parse(o.selector)
 	if err != nil {
@@ -147,22 +149,22 @@ func (o *renewCommand) targets(ctx context.Context, c client.Client, args []stri
 	if o.allNamespaces {
 		namespace = ""
 	}
-	var found v1alpha1.SfsClientList
-	if err := c.List(ctx, &found, client.InNamespace(namespace), client.MatchingLabelsSelector{Selector: selector}); err != nil {
-		return nil, doing("listing SfsClients", err)
+	found, err := o.listAll(ctx, c, kinds.WithToken, kinds.Client, namespace, client.MatchingLabelsSelector{Selector: selector})
+	if err != nil {
+		return nil, err
 	}
-	var targets []*v1alpha1.SfsClient
-	for i := range found.Items {
-		targets = append(targets, &found.Items[i])
+	var targets []*holder
+	for _, r := range found {
+		targets = append(targets, held(r))
 	}
 	if len(targets) == 0 {
-		o.note("there are no such SfsClients")
+		o.note("there are no such %s", kinds.Names(kinds.WithToken, "or", kinds.Many))
 	}
 	return targets, nil
 }
 
-// clientNamed returns the SfsClient that is named, and with what it was read.
-func (s *session) clientNamed(ctx context.Context, arg string) (client.Client, *v1alpha1.SfsClient, error) {
+// holderNamed returns the resource that is named, and with what it was read.
+func (s *session) holderNamed(ctx context.Context, arg string) (client.Client, *holder, error) {
 	c, err := s.client()
 	if err != nil {
 		return nil, nil, err
@@ -171,48 +173,55 @@ func (s *session) clientNamed(ctx context.Context, arg string) (client.Client, *
 	if err != nil {
 		return nil, nil, err
 	}
-	found, err := clientsByName(ctx, c, namespace, []string{arg})
+	found, err := holdersByName(ctx, c, namespace, []string{arg})
 	if err != nil {
 		return nil, nil, err
 	}
-	return c, found[0], s.addTimes(ctx, c, found[0])
+	return c, found[0], s.addTimes(ctx, c, found[0].of)
 }
 
-func clientsByName(ctx context.Context, c client.Client, namespace string, args []string) ([]*v1alpha1.SfsClient, error) {
-	var targets []*v1alpha1.SfsClient
+func holdersByName(ctx context.Context, c client.Client, namespace string, args []string) ([]*holder, error) {
+	var targets []*holder
 	for _, arg := range args {
-		name, err := clientName(arg)
+		of, name, err := parseHolder(arg)
 		if err != nil {
 			return nil, err
 		}
-		found, err := find(ctx, c, []string{clientKind}, namespace, name)
+		found, err := find(ctx, c, of, namespace, name)
 		if err != nil {
 			return nil, err
 		}
-		targets = append(targets, found[0].(*v1alpha1.SfsClient))
+		if len(found) > 1 {
+			var names []string
+			for _, r := range found {
+				names = append(names, shortName(r))
+			}
+			return nil, fmt.Errorf("there are %s in the namespace %s: say which", strings.Join(names, " and "), namespace)
+		}
+		targets = append(targets, held(found[0]))
 	}
 	return targets, nil
 }
 
 // await waits until the operator says that the request has been acted on.
-func (o *renewCommand) await(ctx context.Context, c client.WithWatch, target *v1alpha1.SfsClient, value string) error {
-	before := target.Status.LastHandledRenewAt
-	done, err := o.watchUntil(ctx, c, target, func(now *v1alpha1.SfsClient) bool { return isDone(value, before, now.Status.LastHandledRenewAt) })
+func (o *renewCommand) await(ctx context.Context, c client.WithWatch, target *holder, value string) error {
+	before := target.token.LastHandledRenewAt
+	done, err := o.watchUntil(ctx, c, target, func(now *kinds.Token) bool { return isDone(value, before, now.LastHandledRenewAt) })
 	if err != nil {
-		return doing("waiting for "+inNamespace(target), err)
+		return doing("waiting for "+inNamespace(target.of), err)
 	}
 	if !done {
-		return fmt.Errorf("%s: not renewed after %s%s", inNamespace(target), o.timeout, because(target))
+		return fmt.Errorf("%s: not renewed after %s%s", inNamespace(target.of), o.timeout, because(target.of))
 	}
-	if err := o.addTimes(ctx, c, target); err != nil {
+	if err := o.addTimes(ctx, c, target.of); err != nil {
 		return err
 	}
-	t := target.Status.Token
+	t := target.token.Status
 	if t == nil {
-		return fmt.Errorf("%s: renewed, but its status tells of no token", inNamespace(target))
+		return fmt.Errorf("%s: renewed, but its status tells of no token", inNamespace(target.of))
 	}
 	_, err = fmt.Fprintf(o.Out, "%s: renewed; the token in the Secret %s has revision %d and expires %s\n",
-		inNamespace(target), t.SecretRef.Name, t.Revision, relativeTo(&t.ExpirationTime, o.Clock.Now()))
+		inNamespace(target.of), t.SecretRef.Name, t.Revision, relativeTo(&t.ExpirationTime, o.Clock.Now()))
 	return err
 }
 
@@ -232,12 +241,12 @@ const betweenWatches = time.Second
 
 // watchUntil keeps target up to date until done says so, or ctx ends.
 func (o *renewCommand) watchUntil(
-	ctx context.Context, c client.WithWatch, target *v1alpha1.SfsClient, done func(*v1alpha1.SfsClient) bool,
+	ctx context.Context, c client.WithWatch, target *holder, done func(*kinds.Token) bool,
 ) (bool, error) {
 	for {
 		// Without a resourceVersion it begins with what there is.
-		events, err := c.Watch(ctx, &v1alpha1.SfsClientList{}, client.InNamespace(target.Namespace),
-			client.MatchingFields{"metadata.name": target.Name})
+		events, err := c.Watch(ctx, kinds.Of(target.of).NewList(), client.InNamespace(target.of.GetNamespace()),
+			client.MatchingFields{"metadata.name": target.of.GetName()})
 		if ctx.Err() != nil {
 			return false, nil //nolint:nilerr // the time is over, which is no failure of the watch
 		}
@@ -258,7 +267,7 @@ func (o *renewCommand) watchUntil(
 }
 
 // next follows one watch, which the API server ends now and then.
-func next(events watch.Interface, target *v1alpha1.SfsClient, done func(*v1alpha1.SfsClient) bool) (bool, error) {
+func next(events watch.Interface, target *holder, done func(*kinds.Token) bool) (bool, error) {
 	for event := range events.ResultChan() {
 		switch event.Type {
 		case watch.Error:
@@ -267,11 +276,11 @@ func next(events watch.Interface, target *v1alpha1.SfsClient, done func(*v1alpha
 			return false, errors.New("it has been deleted")
 		case watch.Added, watch.Modified, watch.Bookmark:
 		}
-		now, ok := event.Object.(*v1alpha1.SfsClient)
-		if !ok || now.Name != target.Name {
+		now, ok := event.Object.(resource)
+		if !ok || now.GetName() != target.of.GetName() {
 			continue
 		}
-		if now.DeepCopyInto(target); done(target) {
+		if *target = *held(now); done(target.token) {
 			return true, nil
 		}
 	}
@@ -279,9 +288,9 @@ func next(events watch.Interface, target *v1alpha1.SfsClient, done func(*v1alpha
 }
 
 // because says what keeps a token from being renewed, if that is known.
-func because(c *v1alpha1.SfsClient) string {
+func because(o resource) string {
 	for _, kind := range []string{v1alpha1.TokenValidCondition, v1alpha1.ReadyCondition} {
-		if found := meta.FindStatusCondition(c.Status.Conditions, kind); found != nil && found.Reason != v1alpha1.IssuedReason &&
+		if found := meta.FindStatusCondition(*o.GetConditions(), kind); found != nil && found.Reason != v1alpha1.IssuedReason &&
 			found.Reason != v1alpha1.AvailableReason {
 			return fmt.Sprintf(": %s: %s", found.Reason, found.Message)
 		}

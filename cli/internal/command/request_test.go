@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/cli/internal/kinds"
 )
 
 // A proxy, or an API server that is being stopped, may end each watch as soon as it is there.
@@ -25,7 +26,7 @@ func TestAWatchThatEndsIsNotReopenedAtOnce(t *testing.T) {
 	pauses := &pausing{most: 3, stop: stop}
 	o := &renewCommand{session: &session{Environment: Environment{Clock: pauses}}}
 	target := &v1alpha1.SfsClient{ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: "shop"}}
-	done, err := o.watchUntil(ctx, server, target, func(*v1alpha1.SfsClient) bool { return false })
+	done, err := o.watchUntil(ctx, server, held(target), func(*kinds.Token) bool { return false })
 	if done || err != nil {
 		t.Errorf("it is done: %t, %v", done, err)
 	}

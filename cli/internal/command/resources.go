@@ -18,105 +18,67 @@ import (
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 	"github.com/sendforsign/sfs-operator/cli/internal/advice"
+	"github.com/sendforsign/sfs-operator/cli/internal/kinds"
 )
 
 // resource is one that the operator looks after.
-type resource interface {
-	client.Object
-	GetConditions() *[]metav1.Condition
+type resource = kinds.Resource
+
+// holder is a resource with a token.
+type holder struct {
+	of    resource
+	token *kinds.Token
 }
 
-// The kinds, in the order in which they need each other.
-const (
-	platformKind = "SfsPlatform"
-	clientKind   = "SfsClient"
-	userKind     = "SfsClientUser"
-)
-
-// aliases are the names of the kinds that may stand before a slash.
-var aliases = map[string]string{
-	"platform": platformKind, "sfsplatform": platformKind, "sfsplatforms": platformKind, "sfsp": platformKind,
-	"client": clientKind, "sfsclient": clientKind, "sfsclients": clientKind, "sfsc": clientKind,
-	"user": userKind, "sfsclientuser": userKind, "sfsclientusers": userKind, "sfsu": userKind,
-}
+// held is what a resource of a kind with tokens says of its own.
+func held(o resource) *holder { return &holder{o, kinds.TokenOf(o)} }
 
 // parseName reads NAME or KIND/NAME, where NAME stands for all kinds.
-func parseName(arg string) (kinds []string, name string, err error) {
+func parseName(arg string) (of []*kinds.Kind, name string, err error) {
 	kind, name, found := strings.Cut(arg, "/")
 	if !found {
-		return []string{platformKind, clientKind, userKind}, arg, nil
+		return kinds.All, arg, nil
 	}
-	full, known := aliases[strings.ToLower(kind)]
-	if !known || name == "" {
-		return nil, "", fmt.Errorf("%q is neither a name nor one of sfsplatform/NAME, sfsclient/NAME and sfsclientuser/NAME", arg)
+	known := kinds.Called(kind)
+	if known == nil || name == "" {
+		return nil, "", fmt.Errorf("%q is neither a name nor one of %s", arg,
+			kinds.Names(kinds.All, "and", func(k *kinds.Kind) string { return k.Short() + "/NAME" }))
 	}
-	return []string{full}, name, nil
+	return []*kinds.Kind{known}, name, nil
 }
 
-// clientName reads the name of an SfsClient: NAME, or sfsclient/NAME.
-func clientName(arg string) (string, error) {
-	kinds, name, err := parseName(arg)
+// parseHolder reads the name of a resource with a token: NAME, or KIND/NAME.
+func parseHolder(arg string) (of []*kinds.Kind, name string, err error) {
+	of, name, err = parseName(arg)
 	if err != nil {
-		return "", err
+		return nil, "", err
 	}
-	if !slices.Contains(kinds, clientKind) {
-		return "", fmt.Errorf("%s is an %s, and this is about an SfsClient", arg, kinds[0])
+	with := slices.DeleteFunc(slices.Clone(of), func(k *kinds.Kind) bool { return !k.HasToken })
+	if len(with) == 0 {
+		return nil, "", fmt.Errorf("%s is an %s, and this is about an %s", arg, of[0].Name, kinds.Names(kinds.WithToken, "or", kinds.One))
 	}
-	return name, nil
-}
-
-func newResource(kind string) resource {
-	switch kind {
-	case platformKind:
-		return &v1alpha1.SfsPlatform{}
-	case clientKind:
-		return &v1alpha1.SfsClient{}
-	default:
-		return &v1alpha1.SfsClientUser{}
-	}
-}
-
-func newList(kind string) client.ObjectList {
-	switch kind {
-	case platformKind:
-		return &v1alpha1.SfsPlatformList{}
-	case clientKind:
-		return &v1alpha1.SfsClientList{}
-	default:
-		return &v1alpha1.SfsClientUserList{}
-	}
-}
-
-func kindOf(o resource) string {
-	switch o.(type) {
-	case *v1alpha1.SfsPlatform:
-		return platformKind
-	case *v1alpha1.SfsClient:
-		return clientKind
-	default:
-		return userKind
-	}
+	return with, name, nil
 }
 
 // shortName is the name as kubectl shows it.
-func shortName(o resource) string { return strings.ToLower(kindOf(o)) + "/" + o.GetName() }
+func shortName(o resource) string { return kinds.Of(o).Short() + "/" + o.GetName() }
 
 // fullName is kind, namespace and name.
 func fullName(o resource) string {
 	if o.GetNamespace() == "" {
-		return kindOf(o) + " " + o.GetName()
+		return kinds.Of(o).Name + " " + o.GetName()
 	}
-	return kindOf(o) + " " + o.GetNamespace() + "/" + o.GetName()
+	return kinds.Of(o).Name + " " + o.GetNamespace() + "/" + o.GetName()
 }
 
 // list returns the resources of a kind, sorted by namespace and name.
-func list(ctx context.Context, c client.Reader, kind, namespace string) ([]resource, error) {
-	found := newList(kind)
-	if kind == platformKind {
-		namespace = ""
+func list(ctx context.Context, c client.Reader, kind *kinds.Kind, namespace string, options ...client.ListOption) ([]resource, error) {
+	found := kind.NewList()
+	if !kind.OfCluster {
+		options = append(options, client.InNamespace(namespace))
 	}
-	if err := c.List(ctx, found, client.InNamespace(namespace)); err != nil {
-		return nil, doing("listing "+kind+"s", err)
+	if err := c.List(ctx, found, options...); err != nil {
+		return nil, doing("listing "+kinds.Many(kind), err)
 	}
 	items, err := meta.ExtractList(found)
 	if err != nil {
@@ -132,40 +94,66 @@ func list(ctx context.Context, c client.Reader, kind, namespace string) ([]resou
 	return all, nil
 }
 
+// listAll lists the resources of several kinds. It leaves out the kinds that may not be listed, and says so; it fails if none
+// may be. most stands for all of them then.
+func (s *session) listAll(ctx context.Context, c client.Reader, of []*kinds.Kind, most *kinds.Kind, namespace string, options ...client.ListOption) ([]resource, error) {
+	var all []resource
+	refused := map[*kinds.Kind]error{}
+	for _, kind := range of {
+		found, err := list(ctx, c, kind, namespace, options...)
+		switch {
+		case isRefused(err):
+			refused[kind] = err
+		case err != nil:
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	if len(refused) == len(of) {
+		return nil, refused[most]
+	}
+	for _, kind := range of {
+		if err := refused[kind]; err != nil {
+			s.note("%v", err)
+		}
+	}
+	return all, nil
+}
+
 // find returns the resources of the kinds that have the name.
-func find(ctx context.Context, c client.Reader, kinds []string, namespace, name string) ([]resource, error) {
+func find(ctx context.Context, c client.Reader, of []*kinds.Kind, namespace, name string) ([]resource, error) {
 	var found []resource
 	var refused error
-	for _, kind := range kinds {
+	for _, kind := range of {
 		key := client.ObjectKey{Namespace: namespace, Name: name}
-		if kind == platformKind {
+		if kind.OfCluster {
 			key.Namespace = ""
 		}
-		o := newResource(kind)
+		o := kind.New()
 		switch err := c.Get(ctx, key, o); {
 		case err == nil:
 			found = append(found, o)
 		case isRefused(err):
-			refused = errors.Join(refused, doing("reading the "+kind+" "+name, err))
+			refused = errors.Join(refused, doing("reading the "+kind.Name+" "+name, err))
 		case !apierrors.IsNotFound(err):
-			return nil, doing("reading the "+kind+" "+name, err)
+			return nil, doing("reading the "+kind.Name+" "+name, err)
 		}
 	}
 	if len(found) == 0 && refused != nil {
 		return nil, refused
 	}
 	if len(found) == 0 {
-		return nil, notFound(kinds, namespace, name)
+		return nil, notFound(of, namespace, name)
 	}
 	return found, nil
 }
 
-func notFound(kinds []string, namespace, name string) error {
+func notFound(of []*kinds.Kind, namespace, name string) error {
 	where := " in the namespace " + namespace
-	if slices.Equal(kinds, []string{platformKind}) {
+	if len(of) == 1 && of[0].OfCluster {
 		where = ""
 	}
-	return &missingError{fmt.Sprintf("there is no %s %s%s", strings.Join(kinds, " or "), name, where)}
+	return &missingError{fmt.Sprintf("there is no %s %s%s", kinds.Names(of, "or", kinds.One), name, where)}
 }
 
 // missingError is a NotFound in the words of this tool.
@@ -209,13 +197,13 @@ func judge(o resource, now time.Time) verdict {
 	return v
 }
 
-// hasExpired: an operator that is at work says so by itself, and of a suspended SfsClient has said so.
+// hasExpired: an operator that is at work says so by itself, and of a suspended resource has said so.
 func hasExpired(o resource, now time.Time) bool {
-	c, ok := o.(*v1alpha1.SfsClient)
-	if !ok || !c.TokenEnabled() || c.IsSuspended() {
+	t := kinds.TokenOf(o)
+	if t == nil || !t.Wanted || t.Suspended {
 		return false
 	}
-	at := expiration(c)
+	at := expiration(o)
 	return at != nil && !now.Before(at.Time)
 }
 

@@ -13,6 +13,46 @@ import (
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 )
 
+func TestAnExpiredOAuthTokenIsNotReady(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 21, 20, 0, 0, 0, time.UTC)
+	o := &v1alpha1.OAuthToken{Status: v1alpha1.OAuthTokenStatus{
+		Conditions: []metav1.Condition{{Type: v1alpha1.ReadyCondition, Status: metav1.ConditionTrue, Reason: v1alpha1.AvailableReason}},
+		Token:      &v1alpha1.TokenStatus{ExpirationTime: metav1.NewTime(now.Add(-5 * time.Minute))},
+	}}
+	if got := judge(o, now); got.ready || got.message != "its token expired 5m ago; is the operator running?" {
+		t.Errorf("got %+v", got)
+	}
+	if got := judge(o, now.Add(-6*time.Minute)); !got.ready {
+		t.Errorf("while it lives: %+v", got)
+	}
+	if o.Spec.Suspend = true; !judge(o, now).ready {
+		t.Error("it is told as suspended, and is called so again")
+	}
+}
+
+func TestWhoseTokenIsMeant(t *testing.T) {
+	t.Parallel()
+	for arg, want := range map[string]string{
+		"shop": "SfsClient OAuthToken", "client/shop": "SfsClient", "oat/shop": "OAuthToken", "OAuthTokens/shop": "OAuthToken",
+		"user/shop": "user/shop is an SfsClientUser, and this is about an SfsClient or OAuthToken",
+		"pod/shop":  `"pod/shop" is neither a name nor one of sfsplatform/NAME, sfsclient/NAME, sfsclientuser/NAME and oauthtoken/NAME`,
+		"oat/":      `"oat/" is neither a name nor one of sfsplatform/NAME, sfsclient/NAME, sfsclientuser/NAME and oauthtoken/NAME`,
+	} {
+		of, name, err := parseHolder(arg)
+		got := ""
+		for _, k := range of {
+			got += " " + k.Name
+		}
+		if err != nil {
+			got = " " + err.Error()
+		}
+		if got != " "+want || err == nil && name != "shop" {
+			t.Errorf("%s: %s, name %s", arg, got, name)
+		}
+	}
+}
+
 // Without an operator the last thing that it said stays for ever.
 func TestAnExpiredTokenIsNotReady(t *testing.T) {
 	now := time.Date(2026, 11, 21, 20, 0, 0, 0, time.UTC)

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/cli/internal/kinds"
 )
 
 type revokeCommand struct {
@@ -28,9 +29,11 @@ func (s *session) newRevoke() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "revoke (NAME... | --platform PLATFORM)",
 		Short: "Ask for tokens to be replaced, and those before them to be revoked at once",
-		Long: `Ask the operator to publish a new token of SfsClients and to revoke the one before it at once, by the annotation
-` + v1alpha1.RevokeRequestedAtAnnotation + `: for a token that has leaked. An application that has not read the new one is refused
-by SFS until it does.`,
+		Long: `Ask the operator to publish a new token of SfsClients and OAuthTokens and to revoke the one before it at once, by the
+annotation ` + v1alpha1.RevokeRequestedAtAnnotation + `: for a token that has leaked. An application that has not read the new
+one is refused until it does.
+
+A provider of an OAuthToken that revokes no tokens, as Signicat, leaves the old one to expire.`,
 		Example: `
   # The token of one SfsClient
   {program} revoke shop -n team-a
@@ -38,7 +41,7 @@ by SFS until it does.`,
   # Those of all SfsClients of an SfsPlatform, in a script
   {program} revoke --platform default --yes`,
 		RunE:              func(c *cobra.Command, args []string) error { return o.run(c.Context(), args) },
-		ValidArgsFunction: s.completeArgs(s.clientNames),
+		ValidArgsFunction: s.completeArgs(s.holderNames),
 	}
 	c.Flags().StringVar(&o.platform, "platform", "", "those of all SfsClients of this SfsPlatform")
 	c.Flags().BoolVarP(&o.yes, "yes", "y", false, "do not ask")
@@ -48,7 +51,7 @@ by SFS until it does.`,
 
 func (o *revokeCommand) run(ctx context.Context, args []string) error {
 	if (len(args) > 0) == (o.platform != "") {
-		return errors.New("say of which SfsClients: give names, or --platform")
+		return errors.New("say whose: give names, or --platform")
 	}
 	c, err := o.client()
 	if err != nil {
@@ -61,15 +64,15 @@ func (o *revokeCommand) run(ctx context.Context, args []string) error {
 	if o.platform != "" {
 		return o.ofPlatform(ctx, c)
 	}
-	return o.ofClients(ctx, c, namespace, args)
+	return o.ofHolders(ctx, c, namespace, args)
 }
 
 func (o *revokeCommand) ofPlatform(ctx context.Context, c client.Client) error {
-	found, err := find(ctx, c, []string{platformKind}, "", o.platform)
+	found, err := find(ctx, c, []*kinds.Kind{kinds.Platform}, "", o.platform)
 	if err != nil {
 		return err
 	}
-	clients, err := list(ctx, c, clientKind, "")
+	clients, err := list(ctx, c, kinds.Client, "")
 	if err != nil && !isRefused(err) {
 		return err
 	}
@@ -114,20 +117,20 @@ func (o *revokeCommand) tell(clients []resource) (total int) {
 	return total
 }
 
-func (o *revokeCommand) ofClients(ctx context.Context, c client.Client, namespace string, args []string) error {
-	var targets []*v1alpha1.SfsClient
+func (o *revokeCommand) ofHolders(ctx context.Context, c client.Client, namespace string, args []string) error {
+	var targets []*holder
 	var names []string
 	var failed []error
 	for _, arg := range args {
-		found, err := clientsByName(ctx, c, namespace, []string{arg})
-		if err == nil && !found[0].TokenEnabled() {
+		found, err := holdersByName(ctx, c, namespace, []string{arg})
+		if err == nil && !found[0].token.Wanted {
 			err = canRenew(found[0])
 		}
 		if err != nil {
 			failed = append(failed, err)
 			continue
 		}
-		targets, names = append(targets, found[0]), append(names, inNamespace(found[0]))
+		targets, names = append(targets, found[0]), append(names, inNamespace(found[0].of))
 	}
 	if len(targets) > 0 {
 		if err := o.confirm(ctx, "the token of "+strings.Join(names, ", ")); err != nil {
@@ -135,15 +138,21 @@ func (o *revokeCommand) ofClients(ctx context.Context, c client.Client, namespac
 		}
 	}
 	for _, target := range targets {
-		if _, err := o.annotate(ctx, c, target, v1alpha1.RevokeRequestedAtAnnotation); err != nil {
+		if _, err := o.annotate(ctx, c, target.of, v1alpha1.RevokeRequestedAtAnnotation); err != nil {
 			failed = append(failed, err)
 			continue
 		}
-		when := ""
-		if target.IsSuspended() {
+		what, when := "replaced and revoked", ""
+		if target.token.Irrevocable {
+			what = "replaced"
+		}
+		if target.token.Suspended {
 			when = " when it is resumed, since it is suspended"
 		}
-		fmt.Fprintf(o.Out, "%s: asked for its token to be replaced and revoked%s\n", inNamespace(target), when)
+		fmt.Fprintf(o.Out, "%s: asked for its token to be %s%s\n", inNamespace(target.of), what, when)
+		if target.token.Irrevocable {
+			o.note("its provider revokes no tokens: the old one lives until it expires")
+		}
 	}
 	return errors.Join(failed...)
 }
@@ -156,7 +165,7 @@ func (o *revokeCommand) confirm(ctx context.Context, what string) error {
 	if !o.IsTerminal {
 		return fmt.Errorf("revoking %s needs to be confirmed, and there is no terminal to ask at: add --yes if it is meant", what)
 	}
-	fmt.Fprintf(o.ErrOut, "Revoke %s? Applications are refused by SFS until they have read the new one. [y/N] ", what)
+	fmt.Fprintf(o.ErrOut, "Revoke %s? Applications are refused until they have read the new one. [y/N] ", what)
 	answers := make(chan string, 1)
 	go func() { // which ends with the program, if there is no answer: a read from a terminal can not be interrupted
 		answer, _ := bufio.NewReader(o.In).ReadString('\n') // what can not be read is no yes

@@ -17,6 +17,7 @@ import (
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 	"github.com/sendforsign/sfs-operator/cli/internal/advice"
+	"github.com/sendforsign/sfs-operator/cli/internal/kinds"
 )
 
 type statusCommand struct {
@@ -31,8 +32,8 @@ func (s *session) newStatus() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "status [NAME | KIND/NAME]",
 		Short: "Show what is ready, and what is not and why",
-		Long: `Show the SfsPlatforms, and the SfsClients and SfsClientUsers of a namespace: whether they are ready, when their tokens
-expire, and what ails them. With a name, show all that the operator says of it, and what to do.
+		Long: `Show the SfsPlatforms, and the SfsClients, SfsClientUsers and OAuthTokens of a namespace: whether they are ready, when
+their tokens expire, and what ails them. With a name, show all that the operator says of it, and what to do.
 
 The exit code is 1 if one of them is not ready.`,
 		Example: `
@@ -53,7 +54,7 @@ The exit code is 1 if one of them is not ready.`,
 		},
 		RunE: func(c *cobra.Command, args []string) error { return o.run(c.Context(), args) },
 		ValidArgsFunction: s.completeArg(func(ctx context.Context, c client.Reader, namespace string) ([]string, error) {
-			return s.names(ctx, c, namespace, clientKind, userKind, platformKind)
+			return s.names(ctx, c, namespace, kinds.Client, kinds.User, kinds.OAuthToken, kinds.Platform)
 		}),
 	}
 	c.Flags().BoolVarP(&o.all, "all-namespaces", "A", false, "in all namespaces")
@@ -79,15 +80,20 @@ func (o *statusCommand) run(ctx context.Context, args []string) error {
 	}
 	var found []resource
 	if len(args) > 0 {
-		kinds, name, err := parseName(args[0])
+		of, name, err := parseName(args[0])
 		if err != nil {
 			return err
 		}
-		if found, err = find(ctx, c, kinds, namespace, name); err != nil {
+		if found, err = find(ctx, c, of, namespace, name); err != nil {
 			return err
 		}
-	} else if found, err = o.list(ctx, c, namespace); err != nil {
-		return err
+	} else {
+		if o.all {
+			namespace = ""
+		}
+		if found, err = o.listAll(ctx, c, kinds.All, kinds.Client, namespace); err != nil {
+			return err
+		}
 	}
 	if err := o.addTimes(ctx, c, found...); err != nil {
 		return err
@@ -102,33 +108,6 @@ func (o *statusCommand) run(ctx context.Context, args []string) error {
 		}
 	}
 	return nil
-}
-
-// list leaves out the kinds that may not be listed, and says so.
-func (o *statusCommand) list(ctx context.Context, c client.Reader, namespace string) ([]resource, error) {
-	if o.all {
-		namespace = ""
-	}
-	var all []resource
-	var refused []error
-	for _, kind := range []string{platformKind, clientKind, userKind} {
-		found, err := list(ctx, c, kind, namespace)
-		if isRefused(err) {
-			refused = append(refused, err)
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, found...)
-	}
-	if len(refused) == 3 {
-		return nil, refused[1]
-	}
-	for _, err := range refused {
-		o.note("%v", err)
-	}
-	return all, nil
 }
 
 func (o *statusCommand) print(found []resource, detailed bool) error {
@@ -176,8 +155,8 @@ func (o *statusCommand) table(found []resource) error {
 
 // expiration is that of the token, or nil.
 func expiration(o resource) *metav1.Time {
-	if c, ok := o.(*v1alpha1.SfsClient); ok && c.Status.Token != nil && !c.Status.Token.ExpirationTime.IsZero() {
-		return &c.Status.Token.ExpirationTime
+	if t := kinds.TokenOf(o); t != nil && t.Status != nil && !t.Status.ExpirationTime.IsZero() {
+		return &t.Status.ExpirationTime
 	}
 	return nil
 }
@@ -205,7 +184,7 @@ type conditionReport struct {
 func newReport(o resource, now time.Time) report {
 	v := judge(o, now)
 	r := report{
-		Kind: kindOf(o), Namespace: o.GetNamespace(), Name: o.GetName(),
+		Kind: kinds.Of(o).Name, Namespace: o.GetNamespace(), Name: o.GetName(),
 		Ready: v.status, IsReady: v.ready, Reason: v.reason, Message: v.message, TokenExpirationTime: expiration(o),
 		Conditions: []conditionReport{},
 	}
@@ -293,11 +272,14 @@ func (o *statusCommand) facts(r resource) [][2]string {
 			{"SfsPlatform", r.Spec.PlatformRef.Name}, {"clientKey", r.Status.ClientKey}, {"customKey", r.Status.CustomKey},
 			{"Origin", string(r.Status.Origin)}, {"Secret", secretName(r.Status.SecretRef)},
 		}
-		if t := r.Status.Token; t != nil {
-			facts = append(facts, [2]string{"Token", fmt.Sprintf("Secret %s, revision %s: expires %s, %s",
-				t.SecretRef.Name, strconv.FormatInt(t.Revision, 10), relativeTo(&t.ExpirationTime, now), renewalOf(t, now))})
-		}
+		facts = append(facts, ofToken(r.Status.Token, now)...)
 		return append(facts, ofBoth(r.IsSuspended(), r.IsObserved(), r.Status.PendingChanges)...)
+	case *v1alpha1.OAuthToken:
+		facts := [][2]string{
+			{"Provider", providerOf(r)}, {"Scopes", scopesOf(r)}, {"Credentials", "Secret " + r.Spec.CredentialsSecretRef.Name},
+		}
+		facts = append(facts, ofToken(r.Status.Token, now)...)
+		return append(facts, ofBoth(r.IsSuspended(), false, nil)...)
 	case *v1alpha1.SfsClientUser:
 		facts := [][2]string{
 			{"SfsClient", r.Spec.ClientRef.Name}, {"userKey", r.Status.UserKey}, {"customKey", r.Status.CustomKey},
@@ -306,6 +288,31 @@ func (o *statusCommand) facts(r resource) [][2]string {
 		return append(facts, ofBoth(r.IsSuspended(), r.IsObserved(), r.Status.PendingChanges)...)
 	}
 	return nil
+}
+
+func ofToken(t *v1alpha1.TokenStatus, now time.Time) [][2]string {
+	if t == nil {
+		return nil
+	}
+	return [][2]string{{"Token", fmt.Sprintf("Secret %s, revision %s: expires %s, %s",
+		t.SecretRef.Name, strconv.FormatInt(t.Revision, 10), relativeTo(&t.ExpirationTime, now), renewalOf(t, now))}}
+}
+
+// providerOf says who gives the token, and what it is asked for with.
+func providerOf(o *v1alpha1.OAuthToken) string {
+	who := o.Spec.Provider.Preset()
+	if generic := o.Spec.Provider.Generic; generic != nil {
+		who = generic.TokenURL
+	}
+	return fmt.Sprintf("%s, grant %s", who, o.Grant())
+}
+
+func scopesOf(o *v1alpha1.OAuthToken) string {
+	var all []string
+	for _, scope := range o.Spec.Scopes {
+		all = append(all, string(scope))
+	}
+	return strings.Join(all, " ")
 }
 
 func secretName(ref *v1alpha1.SecretReference) string {

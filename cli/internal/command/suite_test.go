@@ -25,6 +25,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/cli/internal/kinds"
 	"github.com/sendforsign/sfs-operator/hack/localcluster"
 	"github.com/sendforsign/sfs-operator/sendforsign/sfstest"
 )
@@ -111,7 +112,7 @@ func setTheStage(ctx context.Context, operator *localcluster.Operator) error {
 		return err
 	}
 	for _, o := range objects {
-		if o.GetKind() == platformKind {
+		if o.GetKind() == kinds.Platform.Name {
 			reach(o)
 		}
 	}
@@ -200,7 +201,7 @@ func settled(ctx context.Context) bool {
 		"sfsclientuser/jane": "Available", "sfsclientuser/tom": "ClientNotFound",
 	}
 	seen := 0
-	for _, kind := range []string{platformKind, clientKind, userKind} {
+	for _, kind := range kinds.All {
 		found, err := list(ctx, cluster.plane.Client, kind, "")
 		if err != nil {
 			return false

@@ -14,33 +14,34 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/cli/internal/kinds"
 )
 
-// withoutTimes are the SfsClients whose status names the Secret of a token, and leaves its times to that.
-func withoutTimes(found []resource) []*v1alpha1.SfsClient {
-	var clients []*v1alpha1.SfsClient
+// withoutTimes are the resources whose status names the Secret of a token, and leaves its times to that.
+func withoutTimes(found []resource) []*holder {
+	var holders []*holder
 	for _, o := range found {
-		if c, ok := o.(*v1alpha1.SfsClient); ok && c.Status.Token != nil && c.Status.Token.ExpirationTime.IsZero() {
-			clients = append(clients, c)
+		if t := kinds.TokenOf(o); t != nil && t.Status != nil && t.Status.ExpirationTime.IsZero() {
+			holders = append(holders, &holder{o, t})
 		}
 	}
-	return clients
+	return holders
 }
 
-// addTimes has the status of each SfsClient tell the times of its token also where the operator leaves them to the Secrets
+// addTimes has the status of each resource tell the times of its token also where the operator leaves them to the Secrets
 // (--record-token-times=false). The values of the Secrets are not read. Who may not list Secrets sees no times.
 func (s *session) addTimes(ctx context.Context, c client.Reader, found ...resource) error {
-	clients := withoutTimes(found)
-	if len(clients) == 0 {
+	holders := withoutTimes(found)
+	if len(holders) == 0 {
 		return nil
 	}
 	options := []client.ListOption{client.HasLabels{v1alpha1.OwnerLabel}}
-	first := clients[0]
-	if !slices.ContainsFunc(clients, func(c *v1alpha1.SfsClient) bool { return c.Namespace != first.Namespace }) {
-		options = append(options, client.InNamespace(first.Namespace))
+	first := holders[0]
+	if !slices.ContainsFunc(holders, func(h *holder) bool { return h.of.GetNamespace() != first.of.GetNamespace() }) {
+		options = append(options, client.InNamespace(first.of.GetNamespace()))
 	}
-	if len(clients) == 1 {
-		options = append(options, client.MatchingLabels{v1alpha1.OwnerLabel: string(first.UID)})
+	if len(holders) == 1 {
+		options = append(options, client.MatchingLabels{v1alpha1.OwnerLabel: string(first.of.GetUID())})
 	}
 	secrets := &metav1.PartialObjectMetadataList{}
 	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
@@ -54,10 +55,10 @@ func (s *session) addTimes(ctx context.Context, c client.Reader, found ...resour
 	for i := range secrets.Items {
 		byName[client.ObjectKeyFromObject(&secrets.Items[i])] = &secrets.Items[i]
 	}
-	for _, c := range clients {
-		secret := byName[client.ObjectKey{Namespace: c.Namespace, Name: c.Status.Token.SecretRef.Name}]
-		if secret != nil && secret.Labels[v1alpha1.OwnerLabel] == string(c.UID) {
-			readTimes(c.Status.Token, secret.Annotations)
+	for _, h := range holders {
+		secret := byName[client.ObjectKey{Namespace: h.of.GetNamespace(), Name: h.token.Status.SecretRef.Name}]
+		if secret != nil && secret.Labels[v1alpha1.OwnerLabel] == string(h.of.GetUID()) {
+			readTimes(h.token.Status, secret.Annotations)
 		}
 	}
 	return nil

@@ -26,6 +26,7 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/cli/internal/kinds"
 	"github.com/sendforsign/sfs-operator/sendforsign/sfstest"
 )
 
@@ -159,7 +160,7 @@ func scrub(t *testing.T, text string) string {
 func keysAtSFS(t *testing.T) []string {
 	t.Helper()
 	var keys []string
-	for _, kind := range []string{clientKind, userKind} {
+	for _, kind := range []*kinds.Kind{kinds.Client, kinds.User} {
 		found, err := list(context.Background(), cluster.plane.Client, kind, "")
 		if err != nil {
 			t.Fatal(err)

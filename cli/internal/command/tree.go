@@ -20,6 +20,7 @@ import (
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 	"github.com/sendforsign/sfs-operator/cli/internal/consumers"
+	"github.com/sendforsign/sfs-operator/cli/internal/kinds"
 )
 
 type treeCommand struct{ *session }
@@ -27,15 +28,15 @@ type treeCommand struct{ *session }
 func (s *session) newTree() *cobra.Command {
 	o := &treeCommand{s}
 	return &cobra.Command{
-		Use:   "tree NAME",
-		Short: "Show what an SfsClient needs, what it has, and who uses that",
-		Long: `Show the SfsPlatform of an SfsClient, its SfsClientUsers, the Secrets of all of them, the workloads that read these, and
-what happened last.`,
+		Use:   "tree (NAME | KIND/NAME)",
+		Short: "Show what an SfsClient or an OAuthToken needs, what it has, and who uses that",
+		Long: `Show the SfsPlatform of an SfsClient and its SfsClientUsers, or the credentials of an OAuthToken; the Secrets of all of
+them, the workloads that read these, and what happened last.`,
 		Example: `
   {program} tree shop -n team-a`,
 		Args:              cobra.ExactArgs(1),
 		RunE:              func(c *cobra.Command, args []string) error { return o.run(c.Context(), args[0]) },
-		ValidArgsFunction: s.completeArg(s.clientNames),
+		ValidArgsFunction: s.completeArg(s.holderNames),
 	}
 }
 
@@ -52,11 +53,11 @@ func (n *node) add(name, says string) *node {
 }
 
 func (o *treeCommand) run(ctx context.Context, arg string) error {
-	c, target, err := o.clientNamed(ctx, arg)
+	c, target, err := o.holderNamed(ctx, arg)
 	if err != nil {
 		return err
 	}
-	namespace := target.Namespace
+	namespace := target.of.GetNamespace()
 	workloads, unseen, err := consumers.List(ctx, c, namespace, "")
 	if err != nil {
 		return err
@@ -64,35 +65,77 @@ func (o *treeCommand) run(ctx context.Context, arg string) error {
 	if len(unseen.Nowhere) > 0 {
 		o.note("you may not list %s, which might read the Secrets", strings.Join(unseen.Nowhere, ", "))
 	}
-	top := o.platform(ctx, c, target.Spec.PlatformRef.Name)
-	self := top.add(fullName(target), o.says(target))
-	if name := secretName(target.Status.SecretRef); name != "" {
-		readers(self.add("Secret "+name, o.secret(ctx, c, namespace, name, "")), workloads, name, nil)
+	t := &branches{treeCommand: o, Reader: c, namespace: namespace, workloads: workloads, told: []resource{target.of}}
+	var top *node
+	switch r := target.of.(type) {
+	case *v1alpha1.SfsClient:
+		top = t.ofClient(ctx, r)
+	case *v1alpha1.OAuthToken:
+		top = t.ofOAuthToken(ctx, r)
 	}
-	if t := target.Status.Token; t != nil {
-		expires := "the token expires " + relativeTo(&t.ExpirationTime, o.Clock.Now())
-		readers(self.add("Secret "+t.SecretRef.Name, o.secret(ctx, c, namespace, t.SecretRef.Name, expires)), workloads, t.SecretRef.Name, target)
+	if err := o.print(top); err != nil {
+		return err
 	}
-	told := []resource{target}
-	users, err := list(ctx, c, userKind, namespace)
+	return o.events(ctx, c, namespace, t.told)
+}
+
+// branches grow on the tree of one resource.
+type branches struct {
+	*treeCommand
+	client.Reader
+
+	namespace string
+	workloads []*consumers.Workload
+	told      []resource // whose events are shown
+}
+
+func (t *branches) ofClient(ctx context.Context, target *v1alpha1.SfsClient) *node {
+	top := t.platform(ctx, target.Spec.PlatformRef.Name)
+	self := top.add(fullName(target), t.says(target))
+	t.secret(ctx, self, secretName(target.Status.SecretRef), "")
+	t.token(ctx, self, target)
+	users, err := list(ctx, t, kinds.User, t.namespace)
 	if err != nil {
-		o.note("%v", err)
+		t.note("%v", err)
 	}
 	for _, u := range users {
 		user := u.(*v1alpha1.SfsClientUser)
 		if user.Spec.ClientRef.Name != target.Name {
 			continue
 		}
-		told = append(told, user)
-		branch := self.add(kindOf(user)+" "+user.Name, o.says(user))
-		if name := secretName(user.Status.SecretRef); name != "" {
-			readers(branch.add("Secret "+name, o.secret(ctx, c, namespace, name, "")), workloads, name, nil)
-		}
+		t.told = append(t.told, user)
+		branch := self.add(kinds.User.Name+" "+user.Name, t.says(user))
+		t.secret(ctx, branch, secretName(user.Status.SecretRef), "")
 	}
-	if err := o.print(top); err != nil {
-		return err
+	return top
+}
+
+func (t *branches) ofOAuthToken(ctx context.Context, target *v1alpha1.OAuthToken) *node {
+	self := &node{name: fullName(target), says: t.says(target)}
+	t.secret(ctx, self, target.Spec.CredentialsSecretRef.Name, "the credentials")
+	if target.Grant() == v1alpha1.GrantRefreshToken {
+		t.secret(ctx, self, target.StateSecretName(), "the refresh token that was last given")
 	}
-	return o.events(ctx, c, namespace, told)
+	t.token(ctx, self, target)
+	return self
+}
+
+// token adds the Secret of the token, if there is one.
+func (t *branches) token(ctx context.Context, at *node, owner resource) {
+	token := kinds.TokenOf(owner)
+	if token.Status == nil {
+		return
+	}
+	name := token.Status.SecretRef.Name
+	says := t.look(ctx, name, "the token expires "+relativeTo(&token.Status.ExpirationTime, t.Clock.Now()))
+	t.readers(at.add("Secret "+name, says), name, owner)
+}
+
+// secret adds a Secret whose values stay as they are, if it has a name.
+func (t *branches) secret(ctx context.Context, at *node, name, says string) {
+	if name != "" {
+		t.readers(at.add("Secret "+name, t.look(ctx, name, says)), name, nil)
+	}
 }
 
 func (o *treeCommand) says(r resource) string {
@@ -107,22 +150,22 @@ func (o *treeCommand) says(r resource) string {
 	return ready
 }
 
-func (o *treeCommand) platform(ctx context.Context, c client.Reader, name string) *node {
-	found, err := find(ctx, c, []string{platformKind}, "", name)
+func (t *branches) platform(ctx context.Context, name string) *node {
+	found, err := find(ctx, t, []*kinds.Kind{kinds.Platform}, "", name)
 	switch {
 	case isRefused(err):
-		return &node{name: platformKind + " " + name, says: "you may not read it"}
+		return &node{name: kinds.Platform.Name + " " + name, says: "you may not read it"}
 	case err != nil:
-		return &node{name: platformKind + " " + name, says: err.Error()}
+		return &node{name: kinds.Platform.Name + " " + name, says: err.Error()}
 	}
-	return &node{name: fullName(found[0]), says: o.says(found[0])}
+	return &node{name: fullName(found[0]), says: t.says(found[0])}
 }
 
-// secret says whether it is there. Its values are not asked for.
-func (*treeCommand) secret(ctx context.Context, c client.Reader, namespace, name, otherwise string) string {
+// look says whether a Secret is there. Its values are not asked for.
+func (t *branches) look(ctx context.Context, name, otherwise string) string {
 	o := &metav1.PartialObjectMetadata{}
 	o.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-	switch err := c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, o); {
+	switch err := t.Get(ctx, client.ObjectKey{Namespace: t.namespace, Name: name}, o); {
 	case apierrors.IsNotFound(err):
 		return "is not there"
 	case isRefused(err):
@@ -134,8 +177,8 @@ func (*treeCommand) secret(ctx context.Context, c client.Reader, namespace, name
 }
 
 // readers adds the workloads that read the Secret. owner is given where its token is replaced all the time.
-func readers(at *node, workloads []*consumers.Workload, secret string, owner *v1alpha1.SfsClient) {
-	for _, w := range workloads {
+func (t *branches) readers(at *node, secret string, owner resource) {
+	for _, w := range t.workloads {
 		uses := w.Of(secret)
 		if len(uses) == 0 {
 			continue

@@ -258,6 +258,26 @@ func TestWhoNeverSeesANewToken(t *testing.T) {
 	}
 }
 
+func TestWhoNeverSeesANewTokenOfAnotherAPI(t *testing.T) {
+	t.Parallel()
+	owner := &v1alpha1.OAuthToken{ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: "signicat"}}
+	w := &Workload{Kind: "Deployment", Namespace: "team-a", Name: "web"}
+	for key, want := range map[string]int{"token": 1, "expiresAt": 1, "tokenType": 0, "baseURL": 0, "scope": 0} {
+		w.Uses = []Use{{Secret: "signicat-oauth-token", How: "env X", Key: key, Frozen: true}}
+		if got := Stale(w, owner); len(got) != want {
+			t.Errorf("%s: got %v, want %d", key, got, want)
+		}
+	}
+	w.Uses = []Use{{Secret: "signicat-oauth-token", How: "envFrom", Frozen: true}}
+	if got := Stale(w, owner); len(got) != 1 {
+		t.Errorf("envFrom: got %v", got)
+	}
+	owner.Spec.RolloutRestartTargets = []v1alpha1.RestartedWorkload{{Name: "web", Kind: v1alpha1.RestartDeployment}}
+	if got := Stale(w, owner); len(got) != 0 {
+		t.Errorf("restarted with each token it sees them all, but got %v", got)
+	}
+}
+
 // renaming gives keys other names: one after its default each.
 func renaming(pairs ...string) v1alpha1.SfsClientSpec {
 	keys := map[string]v1alpha1.SecretKey{}

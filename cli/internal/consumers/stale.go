@@ -9,21 +9,19 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
-	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/cli/internal/kinds"
 )
 
-// lasting are the keys of a token Secret that stay as they are when the token is replaced.
-var lasting = []string{v1alpha1.KeyClientKey, v1alpha1.KeyBaseURL, v1alpha1.KeyTokenType}
-
-// Stale returns the ways in which a workload reads the token Secret of the client and never sees a new token. A workload that
+// Stale returns the ways in which a workload reads the token Secret of the owner and never sees a new token. A workload that
 // the operator restarts with each token sees them all.
-func Stale(w *Workload, c *v1alpha1.SfsClient) []Use {
-	if w.Namespace != c.Namespace || isRestarted(w, c) {
+func Stale(w *Workload, owner kinds.Resource) []Use {
+	t := kinds.TokenOf(owner)
+	if t == nil || w.Namespace != owner.GetNamespace() || isRestarted(w, t) {
 		return nil
 	}
 	var stale []Use
-	for _, use := range w.Of(c.TokenSecretName()) {
-		if use.Frozen && !isLasting(use.Key, c) {
+	for _, use := range w.Of(t.SecretName) {
+		if use.Frozen && !isLasting(use.Key, t) {
 			stale = append(stale, use)
 		}
 	}
@@ -31,20 +29,19 @@ func Stale(w *Workload, c *v1alpha1.SfsClient) []Use {
 }
 
 // isLasting goes by the names that the keys have in the Secret.
-func isLasting(key string, c *v1alpha1.SfsClient) bool {
-	renamed := c.Spec.Token.Secret.Keys
-	return key != "" && slices.ContainsFunc(lasting, func(name string) bool {
-		if other, there := renamed[name]; there {
+func isLasting(key string, t *kinds.Token) bool {
+	return key != "" && slices.ContainsFunc(t.Lasting, func(name string) bool {
+		if other, there := t.Keys[name]; there {
 			name = string(other)
 		}
 		return name == key
 	})
 }
 
-func isRestarted(w *Workload, c *v1alpha1.SfsClient) bool {
-	for i := range c.Spec.RolloutRestartTargets {
-		target := &c.Spec.RolloutRestartTargets[i]
-		if target.When != v1alpha1.RestartWhenTokenChanged || string(target.Kind) != w.Kind {
+func isRestarted(w *Workload, t *kinds.Token) bool {
+	for i := range t.Restarts {
+		target := &t.Restarts[i]
+		if string(target.Kind) != w.Kind {
 			continue
 		}
 		if target.Selector == nil {

@@ -33,7 +33,7 @@ func TestItSaysWhatIsNotInstalled(t *testing.T) {
 		},
 		"a part": {
 			serves: []*metav1.APIResourceList{{GroupVersion: "sendforsign.com/v1alpha1", APIResources: []metav1.APIResource{{Name: "sfsclients"}}}},
-			want:   "does not know sfsplatforms, sfsclientusers",
+			want:   "does not know sfsplatforms, sfsclientusers, oauthtokens",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/cli/internal/kinds"
 )
 
 // operatorName is what the label app.kubernetes.io/name of the operator says, and leaseName how it elects its leader.
@@ -55,13 +56,13 @@ func (d *Doctor) checkDefinitions() (installed bool, err error) {
 		return false, fmt.Errorf("asking the API server what it serves: %w", err)
 	}
 	var missing []string
-	for _, name := range []string{"sfsplatforms", "sfsclients", "sfsclientusers"} {
+	for _, kind := range kinds.All {
 		known := false
 		for i := range served.APIResources {
-			known = known || served.APIResources[i].Name == name
+			known = known || served.APIResources[i].Name == kind.Plural
 		}
 		if !known {
-			missing = append(missing, name)
+			missing = append(missing, kind.Plural)
 		}
 	}
 	if len(missing) > 0 {

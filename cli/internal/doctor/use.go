@@ -12,11 +12,13 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 	"github.com/sendforsign/sfs-operator/cli/internal/advice"
 	"github.com/sendforsign/sfs-operator/cli/internal/consumers"
+	"github.com/sendforsign/sfs-operator/cli/internal/kinds"
 )
 
 func (d *Doctor) checkPlatforms(ctx context.Context) error {
@@ -83,9 +85,9 @@ func (d *Doctor) checkArgoCD(ctx context.Context) error {
 	for i := range found.Items {
 		config := &found.Items[i]
 		var missing []string
-		for _, kind := range []string{"SfsPlatform", "SfsClient", "SfsClientUser"} {
-			if config.Data["resource.customizations.health."+v1alpha1.GroupVersion.Group+"_"+kind] == "" {
-				missing = append(missing, kind)
+		for _, kind := range kinds.All {
+			if config.Data["resource.customizations.health."+v1alpha1.GroupVersion.Group+"_"+kind.Name] == "" {
+				missing = append(missing, kind.Name)
 			}
 		}
 		if len(missing) > 0 {
@@ -103,13 +105,7 @@ func (d *Doctor) checkArgoCD(ctx context.Context) error {
 // checkConsumers looks for workloads that read a token where it never changes.
 func (d *Doctor) checkConsumers(ctx context.Context) error {
 	const check = "consumers"
-	namespace := ""
-	var clients v1alpha1.SfsClientList
-	err := d.Client.List(ctx, &clients)
-	if apierrors.IsForbidden(err) {
-		namespace = d.Namespace
-		err = d.Client.List(ctx, &clients, client.InNamespace(namespace))
-	}
+	owners, namespace, err := d.tokenOwners(ctx)
 	if err != nil {
 		return d.failed(check, err)
 	}
@@ -124,13 +120,13 @@ func (d *Doctor) checkConsumers(ctx context.Context) error {
 		d.found(Unknown, check, askForRight, "outside of the namespace %s you may not list %s", d.Namespace, strings.Join(unseen.Elsewhere, ", "))
 	}
 	stale := 0
-	for i := range clients.Items {
-		c := &clients.Items[i]
-		if !c.TokenEnabled() {
+	for _, owner := range owners {
+		t := kinds.TokenOf(owner)
+		if !t.Wanted {
 			continue
 		}
 		for _, w := range workloads {
-			uses := consumers.Stale(w, c)
+			uses := consumers.Stale(w, owner)
 			if len(uses) == 0 {
 				continue
 			}
@@ -140,7 +136,7 @@ func (d *Doctor) checkConsumers(ctx context.Context) error {
 				ways = append(ways, use.How)
 			}
 			d.found(Problem, check, "Mount the Secret as a volume without subPath, and read the file again: docs/consuming-tokens.md.",
-				"%s %s/%s reads the Secret %s by %s: it never sees a new token", w.Kind, w.Namespace, w.Name, c.TokenSecretName(), strings.Join(ways, ", "))
+				"%s %s/%s reads the Secret %s by %s: it never sees a new token", w.Kind, w.Namespace, w.Name, t.SecretName, strings.Join(ways, ", "))
 		}
 	}
 	if stale == 0 && len(unseen.Nowhere)+len(unseen.Elsewhere) == 0 {
@@ -151,4 +147,30 @@ func (d *Doctor) checkConsumers(ctx context.Context) error {
 		d.found(OK, check, "", "no workload %s reads a token where it never sees a new one", where)
 	}
 	return nil
+}
+
+// tokenOwners are the resources with tokens: those of all namespaces, or of the one of the context, which it returns then, if
+// one of their kinds may not be listed everywhere.
+func (d *Doctor) tokenOwners(ctx context.Context) (owners []kinds.Resource, namespace string, err error) {
+	all := func() error {
+		owners = nil
+		for _, kind := range kinds.WithToken {
+			found := kind.NewList()
+			if err := d.Client.List(ctx, found, client.InNamespace(namespace)); err != nil {
+				return err
+			}
+			if err := meta.EachListItem(found, func(o runtime.Object) error {
+				owners = append(owners, o.(kinds.Resource))
+				return nil
+			}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err = all(); apierrors.IsForbidden(err) {
+		namespace = d.Namespace
+		err = all()
+	}
+	return owners, namespace, err
 }

@@ -98,6 +98,24 @@ func TestConsumersElsewhere(t *testing.T) {
 	d.finds(t, d.checkConsumers, "ok no workload in the namespace team-a")
 }
 
+func TestConsumersOfOAuthTokens(t *testing.T) {
+	t.Parallel()
+	reads := corev1.PodSpec{Containers: []corev1.Container{{Name: "a", EnvFrom: []corev1.EnvFromSource{
+		{SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "signicat-oauth-token"}}},
+	}}}}
+	objects := []client.Object{
+		&v1alpha1.OAuthToken{ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: "signicat"}},
+		&appsv1.Deployment{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: "web"}, Spec: appsv1.DeploymentSpec{Template: corev1.PodTemplateSpec{Spec: reads}},
+		},
+	}
+	d := patient(t, nil, objects...)
+	d.finds(t, d.checkConsumers, "problem Deployment team-a/web reads the Secret signicat-oauth-token by envFrom")
+	// What may be listed in one namespace alone is looked at there, whatever its kind.
+	d = patient(t, &v1alpha1.OAuthTokenList{}, objects...)
+	d.finds(t, d.checkConsumers, "problem Deployment team-a/web reads the Secret signicat-oauth-token by envFrom")
+}
+
 type examined struct{ *Doctor }
 
 // patient is a cluster of which one kind may be listed in single namespaces alone.

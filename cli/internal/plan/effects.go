@@ -57,6 +57,10 @@ func (p *Planner) follow(ctx context.Context, document, live *unstructured.Unstr
 			return nil
 		}
 		newUser(u, owner, step)
+	case "OAuthToken":
+		if step.Action != Nothing {
+			step.say("Its provider is not asked: whether it gives a token is seen once this is applied.")
+		}
 	}
 	return nil
 }

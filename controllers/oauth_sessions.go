@@ -6,6 +6,7 @@ package controllers
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"net/http"
 	"sync"
 
@@ -132,7 +133,7 @@ func (s *oauthSessions) dial(p oauthProvider) (*oauthServer, error) {
 	if p.caBundle != "" {
 		roots = x509.NewCertPool()
 		if !roots.AppendCertsFromPEM([]byte(p.caBundle)) {
-			return nil, invalidProvider("generic.caBundle holds no certificate in PEM form")
+			return nil, errors.New("generic.caBundle holds no certificate in PEM form")
 		}
 	}
 	options := []oauth.Option{

@@ -27,7 +27,12 @@ type oauthWorld struct {
 
 func newOAuthWorld(t testing.TB, b oauthtest.Behaviour) *oauthWorld {
 	t.Helper()
-	w := &oauthWorld{world: newWorld(t)}
+	return withProviders(t, newWorld(t), b)
+}
+
+func withProviders(t testing.TB, in *world, b oauthtest.Behaviour) *oauthWorld {
+	t.Helper()
+	w := &oauthWorld{world: in}
 	w.providers = oauthtest.New(oauthtest.WithClock(w.clock), oauthtest.WithBehaviour(b))
 	t.Cleanup(w.providers.Close)
 	roots := x509.NewCertPool()

@@ -43,6 +43,7 @@ var columnStates = map[string][]string{
 	platformKind: {"unobserved", "ready", "throttled", "credentials-invalid"},
 	clientKind:   {"unobserved", "first-sfs-away", "ready", "renewal-failing", "token-dead", "secret-conflict", "paused"},
 	userKind:     {"unobserved", "client-not-ready", "ready", "client-taken"},
+	oauthKind:    {"unobserved", "ready", "renewal-failing", "credentials-invalid-new", "account-suspended"},
 }
 
 // picture is one resource in one state.
@@ -319,7 +320,7 @@ func (a *album) compare() {
 func (a *album) columns() []byte {
 	a.t.Helper()
 	var text bytes.Buffer
-	for _, kind := range []string{platformKind, clientKind, userKind} {
+	for _, kind := range []string{platformKind, clientKind, userKind, oauthKind} {
 		for _, wide := range []bool{false, true} {
 			command := "$ kubectl get " + strings.ToLower(kind)
 			if wide {
@@ -367,7 +368,7 @@ func (a *album) intoPage() []byte {
 	}
 	var text strings.Builder
 	text.WriteString(before + from)
-	for _, kind := range []string{platformKind, clientKind, userKind} {
+	for _, kind := range []string{platformKind, clientKind, userKind, oauthKind} {
 		fmt.Fprintf(&text, "\n### %s\n\n| State | `Ready` | kstatus | Argo CD |\n|---|---|---|---|\n", kind)
 		for _, s := range states {
 			if s.kind != kind {

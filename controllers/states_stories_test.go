@@ -50,6 +50,19 @@ var storiesOf = map[string]func(*photographer){
 	"a Secret that is refused":   refusedSecret,
 	"a namespace is shut out":    shutOut,
 	"deletion":                   deletionStory,
+
+	"a life of another API":             otherLife,
+	"another API is away":               otherAway,
+	"another API wants a pause":         otherThrottled,
+	"credentials of another API":        otherCredentials,
+	"scopes":                            scopesStory,
+	"refresh tokens":                    refreshTokensStory,
+	"answers of another API":            otherAnswers,
+	"an account at another API":         accountStory,
+	"specs that no other API is for":    otherSpecs,
+	"pauses of an OAuthToken":           otherPauses,
+	"an OAuthToken and other's Secrets": otherSecrets,
+	"deletion of an OAuthToken":         otherDeletion,
 }
 
 func (p *photographer) userOf(client, name string, change ...func(*v1alpha1.SfsClientUser)) *v1alpha1.SfsClientUser {

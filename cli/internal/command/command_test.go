@@ -82,7 +82,7 @@ func TestRenew(t *testing.T) {
 	before := getClient(t, "team-b", "depot").Status.Token.Revision
 	tr := newTranscript(t)
 	tr.run("renew depot -n team-b --wait --timeout 1m")
-	tr.run("renew oauthtoken/signicat -n team-a --wait")
+	tr.run("renew oauthtoken/stray -n outside --wait")
 	after := getClient(t, "team-b", "depot")
 	if after.Status.Token.Revision != before+1 {
 		t.Errorf("the revision was %d and is %d", before, after.Status.Token.Revision)
@@ -131,7 +131,7 @@ func TestRevoke(t *testing.T) {
 	given := secret.Text(tokenOf(t, "team-b", "signing"))
 	tr.run("revoke signing -n team-b --yes")
 	await(t, func() bool { state, _ := cluster.oauth.TokenState(given); return state.Revoked })
-	tr.run("revoke signicat -n team-a --yes")
+	tr.run("revoke oat/stray -n outside --yes")
 
 	old = tokenOf(t, "team-b", "harbour")
 	tr.run("revoke market museum resort harbour -n team-b --yes")
@@ -181,7 +181,7 @@ func TestTree(t *testing.T) {
 	tr.run("tree shop -n team-a")
 	tr.run("tree bakery -n team-a")
 	tr.run("tree signicat -n team-a")
-	tr.run("tree signing -n team-b")
+	tr.run("tree contracts -n team-a")
 	tr.run("tree seal -n team-a")
 	tr.run("tree shop -n team-a --as=tenant")
 	tr.run("tree market -n team-a")

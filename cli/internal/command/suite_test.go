@@ -133,6 +133,7 @@ func setTheStage(ctx context.Context, operator *localcluster.Operator) error {
 		provider        oauthtest.Provider
 	}{
 		{"team-a", "signicat-client", oauthtest.SignicatPlatform},
+		{"team-a", "contracts-client", oauthtest.SecuredSigning},
 		{"team-b", "signing-client", oauthtest.SecuredSigning},
 		{"outside", "signicat-client", oauthtest.SignicatPlatform},
 	} {
@@ -221,6 +222,7 @@ func settled(ctx context.Context) bool {
 		"sfsplatform/trial": "Available", "sfsclient/harbour": "Available",
 		"sfsclientuser/jane": "Available", "sfsclientuser/tom": "ClientNotFound",
 		"oauthtoken/signicat": "Available", "oauthtoken/signing": "Available", "oauthtoken/stray": "Available",
+		"oauthtoken/contracts": "Available",
 		"oauthtoken/seal": "CredentialsSecretNotFound",
 	}
 	seen := 0

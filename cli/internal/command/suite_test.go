@@ -223,7 +223,7 @@ func settled(ctx context.Context) bool {
 		"sfsclientuser/jane": "Available", "sfsclientuser/tom": "ClientNotFound",
 		"oauthtoken/signicat": "Available", "oauthtoken/signing": "Available", "oauthtoken/stray": "Available",
 		"oauthtoken/contracts": "Available",
-		"oauthtoken/seal": "CredentialsSecretNotFound",
+		"oauthtoken/seal":      "CredentialsSecretNotFound",
 	}
 	seen := 0
 	for _, kind := range kinds.All {

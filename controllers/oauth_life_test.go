@@ -39,9 +39,9 @@ func TestADeletedOAuthTokenIsRevoked(t *testing.T) {
 		"Secured Signing":                         {provider: oauthtest.SecuredSigning, event: "Revoked"},
 		"Secured Signing with a redirect":         {provider: oauthtest.SecuredSigning, behaviour: oauthtest.Behaviour{RevokeReply: oauthtest.RevokeReply302}, event: "Revoked"},
 		"Secured Signing without its credentials": {provider: oauthtest.SecuredSigning, alone: true, event: "Revoked"},
-		"generic":                                 {provider: oauthtest.Generic, event: "Revoked"},
-		"generic without its credentials":         {provider: oauthtest.Generic, alone: true, event: "NotRevoked"},
-		"Signicat, which can not":                 {provider: oauthtest.SignicatPlatform, event: "NotRevoked"},
+		"generic":                         {provider: oauthtest.Generic, event: "Revoked"},
+		"generic without its credentials": {provider: oauthtest.Generic, alone: true, event: "NotRevoked"},
+		"Signicat, which can not":         {provider: oauthtest.SignicatPlatform, event: "NotRevoked"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -104,7 +104,9 @@ func TestTokensThatWereReplacedAreRevoked(t *testing.T) {
 	w.run(50 * time.Minute)
 	w.wantRevoked(first)
 	second, _ := w.accessToken(o)
-	update(w.world, o, func(o *v1alpha1.OAuthToken) { o.Annotations = map[string]string{v1alpha1.RevokeRequestedAtAnnotation: "1"} })
+	update(w.world, o, func(o *v1alpha1.OAuthToken) {
+		o.Annotations = map[string]string{v1alpha1.RevokeRequestedAtAnnotation: "1"}
+	})
 	w.settle()
 	w.wantRevoked(second)
 	third, _ := w.accessToken(o)
@@ -125,7 +127,9 @@ func TestARevocationThatIsAskedForOfWhoHasNone(t *testing.T) {
 	o, _ := w.newOAuthToken("it", oauthtest.SignicatExpress)
 	w.settle()
 	before, _ := w.accessToken(o)
-	update(w.world, o, func(o *v1alpha1.OAuthToken) { o.Annotations = map[string]string{v1alpha1.RevokeRequestedAtAnnotation: "1"} })
+	update(w.world, o, func(o *v1alpha1.OAuthToken) {
+		o.Annotations = map[string]string{v1alpha1.RevokeRequestedAtAnnotation: "1"}
+	})
 	w.run(time.Minute)
 	w.wantReady(o)
 	if now, _ := w.accessToken(o); now == before {
@@ -196,7 +200,9 @@ func TestASuspendedAccountIsToldFromABadToken(t *testing.T) {
 	if n := w.providers.CountCalls("token", ""); n != 1 {
 		t.Errorf("%d tokens, want 1: the token was good all the time", n)
 	}
-	update(w.world, o, func(o *v1alpha1.OAuthToken) { o.Spec.Provider.SecuredSigning.AccountCheck = v1alpha1.AccountCheckDisabled })
+	update(w.world, o, func(o *v1alpha1.OAuthToken) {
+		o.Spec.Provider.SecuredSigning.AccountCheck = v1alpha1.AccountCheckDisabled
+	})
 	w.providers.ResetCalls()
 	w.run(2 * probeInterval)
 	if n := len(w.providers.Calls()); n != 0 {

@@ -105,7 +105,9 @@ func TestParse(t *testing.T) {
 		},
 		"hosts in another form": {
 			reason: "they are compared as text", args: []string{"--oauth-allowed-hosts=ID.example.com:443,id.example.com,[::1]:8443,10.0.0.1"},
-			want: func(o *options.Options) { o.OAuthAllowedHosts = []string{"10.0.0.1:443", "[::1]:8443", "id.example.com:443"} },
+			want: func(o *options.Options) {
+				o.OAuthAllowedHosts = []string{"10.0.0.1:443", "[::1]:8443", "id.example.com:443"}
+			},
 		},
 		"no hosts": {
 			reason: "a variable that is empty is as good as no flag", args: []string{"--oauth-allowed-hosts="},

@@ -185,6 +185,30 @@ var stories = map[string]story{
 		lasts: 40 * minute,
 		wants: []want{{"SendforsignNotReady", "SfsClient team-a/new", 15 * minute, 16 * minute}},
 	},
+	"an OAuthToken is renewed every few minutes": {
+		begins: oauthToken("signicat"), lasts: time.Hour,
+	},
+	"the provider of an OAuthToken is away": {
+		begins: oauthToken("signicat"), lasts: 40 * minute,
+		events: []event{{0, func(w *world) { w.provider = "503" }}},
+		wants: []want{
+			{"SendforsignAPIErrors", "oauth", 10 * minute, 20 * minute},
+			{"SendforsignTokenExpiresSoon", "team-a/signicat", minute, 12 * minute},
+			{"SendforsignTokenExpired", "team-a/signicat", 3 * minute, 12 * minute},
+			{"SendforsignNotReady", "OAuthToken team-a/signicat", 15 * minute, 26 * minute},
+		},
+	},
+	"an OAuthToken is made with credentials that are wrong": {
+		lasts: 40 * minute,
+		events: []event{
+			{0, oauthToken("signicat")}, {0, stalled("signicat", v1alpha1.CredentialsInvalidReason)},
+		},
+		wants: []want{
+			{"SendforsignStalled", "OAuthToken team-a/signicat CredentialsInvalid", 10 * minute, 11 * minute},
+			// A number has no name: it counts what is stalled as well.
+			{"SendforsignNotReady", "", 15 * minute, 16 * minute},
+		},
+	},
 	"a client is stalled": {
 		events: []event{{0, create("new")}, {0, stalled("new", v1alpha1.SecretConflictReason)}}, lasts: 40 * minute,
 		wants: []want{
@@ -238,6 +262,11 @@ func create(name string) func(*world) {
 	return func(w *world) { w.add(w.platforms[0], name, token.Policy{}) }
 }
 
+// oauthToken makes one whose provider gives tokens of ten minutes.
+func oauthToken(name string) func(*world) {
+	return func(w *world) { w.add(&platform{life: 10 * minute}, name, token.Policy{}) }
+}
+
 func waits(name, reason string) func(*world) { return func(w *world) { w.client(name).waits = reason } }
 
 func stalled(name, reason string) func(*world) {
@@ -248,7 +277,7 @@ func stalled(name, reason string) func(*world) {
 func (s story) live(t *testing.T, perResource bool, look ...func(sample)) *teststorage.TestStorage {
 	t.Helper()
 	p := &platform{name: "default", life: max(s.life, map[bool]time.Duration{true: 1800 * time.Second}[s.life == 0])}
-	w := &world{perResource: perResource, platforms: []*platform{p}, sfs: "200", now: epoch.Add(-calm)}
+	w := &world{perResource: perResource, platforms: []*platform{p}, sfs: "200", provider: "200", now: epoch.Add(-calm)}
 	w.led = w.now
 	for i := range max(s.replicas, 1) {
 		r := &replica{pod: fmt.Sprintf("sfs-operator-%d", i)}

@@ -44,8 +44,8 @@ type world struct {
 	platforms   []*platform
 	clients     []*client
 
-	// sfs is the answer of SFS to each request: 200, 503, 401 or nothing.
-	sfs string
+	// sfs is the answer of SFS to each request: 200, 503, 401 or nothing; and provider that of the provider of OAuthTokens.
+	sfs, provider string
 	// noKubernetes has each pass fail.
 	noKubernetes bool
 	// noLease has nobody lead.
@@ -74,6 +74,7 @@ type platform struct {
 	warned         bool   // a renewal has failed
 }
 
+// client is an SfsClient, or an OAuthToken where its platform has no name: then that stands for the provider.
 type client struct {
 	platform        *platform
 	namespace, name string
@@ -106,6 +107,14 @@ func (r *replica) count(by float64, metric string, pairs ...string) {
 // start has the process begin anew.
 func (r *replica) start() {
 	r.down, r.leads, r.counts, r.frozen = false, false, map[string]float64{}, nil
+}
+
+// kind returns the kind, its controller, and the endpoint and operation of requests for its token.
+func (c *client) kind() (kind, controller, endpoint, operation string) {
+	if c.platform.name == "" {
+		return "OAuthToken", "oauthtoken", "oauth", "oauth"
+	}
+	return "SfsClient", "sfsclient", "token", "client"
 }
 
 func (c *client) id() string { return c.namespace + "/" + c.name }
@@ -173,20 +182,25 @@ func (w *world) pass(leader *replica, c *client) {
 		return // it comes back when the pause is over
 	}
 	c.tried = w.now
-	leader.count(1, "controller_runtime_reconcile_total", "controller", "sfsclient", "result", "success")
+	kind, controller, endpoint, operation := c.kind()
+	answer := w.sfs
+	if kind == "OAuthToken" {
+		answer = w.provider
+	}
+	leader.count(1, "controller_runtime_reconcile_total", "controller", controller, "result", "success")
 	switch {
 	case w.noKubernetes:
-		leader.count(1, "controller_runtime_reconcile_errors_total", "controller", "sfsclient")
+		leader.count(1, "controller_runtime_reconcile_errors_total", "controller", controller)
 		return
 	case c.platform.credentials != "":
 		return
 	}
-	leader.count(1, "sendforsign_api_requests_total", "endpoint", "token", "action", "create", "code", w.sfs)
-	if c.platform.warned = w.sfs != "200"; c.platform.warned {
-		leader.count(1, "sendforsign_token_requests_total", "operation", "client", "result", "unavailable")
+	leader.count(1, "sendforsign_api_requests_total", "endpoint", endpoint, "action", "create", "code", answer)
+	if c.platform.warned = answer != "200"; c.platform.warned {
+		leader.count(1, "sendforsign_token_requests_total", "operation", operation, "result", "unavailable")
 		return
 	}
-	leader.count(1, "sendforsign_token_requests_total", "operation", "client", "result", "success")
+	leader.count(1, "sendforsign_token_requests_total", "operation", operation, "result", "success")
 	if c.token != nil {
 		late := w.now.Sub(planned).Seconds()
 		for _, bound := range latenessBounds {
@@ -280,7 +294,8 @@ func (w *world) state() []sample {
 		tell("SfsPlatform", "", p.name, w.conditionsOfPlatform(p))
 	}
 	for _, c := range w.clients {
-		tell("SfsClient", c.namespace, c.name, w.conditionsOf(c))
+		kind, _, _, _ := c.kind()
+		tell(kind, c.namespace, c.name, w.conditionsOf(c))
 		if c.token == nil || c.suspended {
 			continue
 		}

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/secret"
 	"github.com/sendforsign/sfs-operator/sendforsign/sfstest"
 )
 
@@ -33,6 +34,8 @@ func TestStatus(t *testing.T) {
 	tr.run("status -A")
 	tr.run("status shop -n team-a")
 	tr.run("status tom -n team-a")
+	tr.run("status signicat -n team-a")
+	tr.run("status oat/seal -n team-a")
 	tr.run("status sfsplatform/default")
 	tr.run("status platform/sandbox")
 	tr.run("status -n team-a -o json")
@@ -54,16 +57,24 @@ func TestToken(t *testing.T) {
 	tr.run("token museum -n team-b")
 	tr.run("token bakery -n team-a")
 	tr.run("token sfsclientuser/jane -n team-a")
+	tr.run("token signicat -n team-a")
+	tr.run("token seal -n team-a")
+	tr.run("token stray -n outside")
+	tr.run("token oat/stray -n outside")
 	tr.run("token shop -n team-a --reveal --as=tenant")
 	tr.matches("token")
 
-	secret := &corev1.Secret{}
-	if err := cluster.plane.Client.Get(t.Context(), client.ObjectKey{Namespace: "team-a", Name: "shop-sfs-token"}, secret); err != nil {
+	published := &corev1.Secret{}
+	if err := cluster.plane.Client.Get(t.Context(), client.ObjectKey{Namespace: "team-a", Name: "shop-sfs-token"}, published); err != nil {
 		t.Fatal(err)
 	}
-	want := string(secret.Data[v1alpha1.KeyToken])
+	want := string(published.Data[v1alpha1.KeyToken])
 	if got := tr.run("token shop -n team-a --reveal"); got != want+"\n" || want == "" {
 		t.Errorf("--reveal writes %q, and the token is %q", got, want)
+	}
+	given := secret.Text(strings.TrimSpace(newTranscript(t).run("token signicat -n team-a --reveal")))
+	if state, known := cluster.oauth.TokenState(given); !known || !state.Alive {
+		t.Error("--reveal writes no token of the provider")
 	}
 }
 
@@ -71,6 +82,7 @@ func TestRenew(t *testing.T) {
 	before := getClient(t, "team-b", "depot").Status.Token.Revision
 	tr := newTranscript(t)
 	tr.run("renew depot -n team-b --wait --timeout 1m")
+	tr.run("renew oauthtoken/stray -n outside --wait")
 	after := getClient(t, "team-b", "depot")
 	if after.Status.Token.Revision != before+1 {
 		t.Errorf("the revision was %d and is %d", before, after.Status.Token.Revision)
@@ -82,6 +94,8 @@ func TestRenew(t *testing.T) {
 	tr.run("renew -l plan=none -A")
 	tr.run("renew museum resort -n team-b")
 	tr.run("renew bakery -n team-a --wait --timeout 1ms")
+	tr.run("renew seal -n team-a --wait --timeout 1ms")
+	tr.run("renew stray -n outside")
 	tr.run("renew market -n team-a")
 	tr.run("renew shop -n team-a --as=tenant")
 	tr.run("renew")
@@ -114,6 +128,11 @@ func TestRevoke(t *testing.T) {
 	tr.run("revoke --platform default")
 	tr.run("revoke --platform trial --as=oncall")
 
+	given := secret.Text(tokenOf(t, "team-b", "signing"))
+	tr.run("revoke signing -n team-b --yes")
+	await(t, func() bool { state, _ := cluster.oauth.TokenState(given); return state.Revoked })
+	tr.run("revoke oat/stray -n outside --yes")
+
 	old = tokenOf(t, "team-b", "harbour")
 	tr.run("revoke market museum resort harbour -n team-b --yes")
 	awaitRevoked(t, old)
@@ -133,21 +152,26 @@ func tokenOf(t *testing.T, namespace, name string) string {
 // awaitRevoked waits until Sendforsign takes the tokens no more.
 func awaitRevoked(t *testing.T, tokens ...string) {
 	t.Helper()
-	deadline := time.After(time.Minute)
 	for _, token := range tokens {
-		for {
+		await(t, func() bool {
 			state, known := cluster.sim.TokenState(token)
 			if !known {
 				t.Fatal("this is no token")
 			}
-			if !state.Alive {
-				break
-			}
-			select {
-			case <-deadline:
-				t.Fatal("a token that was to be revoked lives on")
-			case <-time.After(50 * time.Millisecond):
-			}
+			return !state.Alive
+		})
+	}
+}
+
+// await waits until a token has been revoked.
+func await(t *testing.T, isRevoked func() bool) {
+	t.Helper()
+	deadline := time.After(time.Minute)
+	for !isRevoked() {
+		select {
+		case <-deadline:
+			t.Fatal("a token that was to be revoked lives on")
+		case <-time.After(50 * time.Millisecond):
 		}
 	}
 }
@@ -156,6 +180,9 @@ func TestTree(t *testing.T) {
 	tr := newTranscript(t)
 	tr.run("tree shop -n team-a")
 	tr.run("tree bakery -n team-a")
+	tr.run("tree signicat -n team-a")
+	tr.run("tree contracts -n team-a")
+	tr.run("tree seal -n team-a")
 	tr.run("tree shop -n team-a --as=tenant")
 	tr.run("tree market -n team-a")
 	tr.matches("tree")
@@ -193,6 +220,7 @@ func TestVersionAndCompletion(t *testing.T) {
 	tr.run("__complete status --namespace team-")
 	tr.run("__complete status -o ''")
 	tr.run("__complete tree shop ''")
+	tr.run("__complete token -n team-a oauth")
 	tr.run("__complete tree -n team-a --as=nobody s")
 	tr.matches("completion")
 

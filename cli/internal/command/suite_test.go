@@ -27,6 +27,7 @@ import (
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 	"github.com/sendforsign/sfs-operator/cli/internal/kinds"
 	"github.com/sendforsign/sfs-operator/hack/localcluster"
+	"github.com/sendforsign/sfs-operator/oauth/oauthtest"
 	"github.com/sendforsign/sfs-operator/sendforsign/sfstest"
 )
 
@@ -37,6 +38,8 @@ const repository = "../../.."
 var cluster struct {
 	plane *localcluster.ControlPlane
 	sim   *sfstest.Server
+	// oauth is who gives the tokens of OAuthTokens.
+	oauth *oauthtest.Server
 	// now is when everything is about a quarter of an hour old, and the tokens expire in another.
 	now time.Time
 	// cafe is the clientKey of an SfsClient that is no longer there.
@@ -78,6 +81,8 @@ func runSuite(m *testing.M) (code int, err error) {
 	defer func() { err = errors.Join(err, cluster.plane.Stop()) }()
 	cluster.sim = sfstest.New()
 	defer cluster.sim.Close()
+	cluster.oauth = oauthtest.New(oauthtest.WithTokenLifetime(30 * time.Minute)) // as those of SFS
+	defer cluster.oauth.Close()
 	if err := cluster.plane.Install(ctx, repository); err != nil {
 		return 1, err
 	}
@@ -85,7 +90,11 @@ func runSuite(m *testing.M) (code int, err error) {
 	if err != nil {
 		return 1, err
 	}
-	operator, err := cluster.plane.StartOperator(ctx, binary, kubeconfig, "sfs-operator")
+	flags, err := cluster.plane.ReachOAuth(cluster.oauth, "Signicat/Platform", "SecuredSigning/Global")
+	if err != nil {
+		return 1, err
+	}
+	operator, err := cluster.plane.StartOperator(ctx, binary, kubeconfig, "sfs-operator", flags...)
 	if err != nil {
 		return 1, err
 	}
@@ -118,6 +127,19 @@ func setTheStage(ctx context.Context, operator *localcluster.Operator) error {
 	}
 	if err := p.Apply(ctx, objects); err != nil {
 		return err
+	}
+	for _, c := range []struct {
+		namespace, name string
+		provider        oauthtest.Provider
+	}{
+		{"team-a", "signicat-client", oauthtest.SignicatPlatform},
+		{"team-a", "contracts-client", oauthtest.SecuredSigning},
+		{"team-b", "signing-client", oauthtest.SecuredSigning},
+		{"outside", "signicat-client", oauthtest.SignicatPlatform},
+	} {
+		if err := p.CreateOAuthCredentials(ctx, c.namespace, c.name, cluster.oauth.AddClient(c.provider)); err != nil {
+			return err
+		}
 	}
 	if err := operator.Await(ctx, 2*time.Minute, "the operator to have looked at all", settled); err != nil {
 		return err
@@ -199,6 +221,9 @@ func settled(ctx context.Context) bool {
 		"sfsclient/depot": "Available", "sfsclient/museum": "Available", "sfsclient/resort": "Suspended",
 		"sfsplatform/trial": "Available", "sfsclient/harbour": "Available",
 		"sfsclientuser/jane": "Available", "sfsclientuser/tom": "ClientNotFound",
+		"oauthtoken/signicat": "Available", "oauthtoken/signing": "Available", "oauthtoken/stray": "Available",
+		"oauthtoken/contracts": "Available",
+		"oauthtoken/seal":      "CredentialsSecretNotFound",
 	}
 	seen := 0
 	for _, kind := range kinds.All {

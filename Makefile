@@ -236,8 +236,9 @@ recordings: ## Write what the metrics say under each failure of make demo FAULT,
 	KUBEBUILDER_ASSETS="$$assets" $(GO) test -count=1 -v -timeout 30m -run '^TestEachFaultIsNamed$$' ./test -update
 
 # A campaign is a test that tries one promise at very many points: of each, its package and its name.
-CAMPAIGNS := crash faults stale pairs clock zero-downtime hostile edits processes control-plane git restart shards
+CAMPAIGNS := crash oauth faults stale pairs clock zero-downtime hostile edits processes control-plane git restart shards
 TEST_crash := ./controllers TestCampaignCrash
+TEST_oauth := ./controllers TestCampaignOAuth
 TEST_faults := ./controllers TestCampaignFaults
 TEST_stale := ./controllers TestCampaignStale
 TEST_pairs := ./controllers TestCampaignPairs

@@ -156,8 +156,12 @@ func (i oauthIssuer) mint(ctx context.Context) (mintedToken, error) {
 			next.minted.of, next.minted.token.Owner = i.tokenOf(), p.kept.owner()
 			next.minted.asked = p.kept.requests()
 		}
-		if storing := p.reconciler.storeRefreshToken(ctx, p, next); storing != nil && err == nil {
+		storing := p.reconciler.storeRefreshToken(ctx, p, next)
+		if storing != nil && err == nil {
 			return mintedToken{}, storing
+		}
+		if storing != nil {
+			p.wakeIn(staleRead) // it is worth more than the answer that it came with
 		}
 		p.reconciler.states.publishes(p.ref)
 	}

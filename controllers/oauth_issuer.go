@@ -105,7 +105,7 @@ func (i oauthIssuer) open() (connection, error) {
 	with := factsHash(map[string][]byte{
 		"all": []byte(p.known.all), "of": []byte(i.tokenOf()), "revoke": []byte(p.provider.revocationURL),
 	})
-	session, err := p.sessions.connect(p.ref, p.provider, p.known.clientID, with)
+	session, err := p.sessions.connect(p.ref, p.provider, p.known.client, with)
 	if err != nil {
 		return nil, err
 	}

@@ -404,3 +404,34 @@ func TestATokenIsNotShownToAnotherProvider(t *testing.T) {
 		t.Errorf("nobody was told that the token lives on: %q", w.recorder.all())
 	}
 }
+
+// TestAClientIDIsNoSecret: who knows that of another must not stand in their queue, nor have them wait for a pause.
+func TestAClientIDIsNoSecret(t *testing.T) {
+	t.Parallel()
+	w := newOAuthWorld(t, oauthtest.Behaviour{})
+	victim, c := w.newOAuthToken("victim", oauthtest.SignicatPlatform)
+	same := func(name, credentials string) *v1alpha1.OAuthToken {
+		o := &v1alpha1.OAuthToken{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name}, Spec: *victim.Spec.DeepCopy()}
+		o.Spec.CredentialsSecretRef.Name = credentials
+		w.create(o)
+		return o
+	}
+	same("friend", "victim-client")
+	c.Secret = "guessed"
+	w.newCredentials("foe-client", c)
+	same("foe", "foe-client")
+	w.settle()
+	gateOf := func(name string) *gate {
+		open := w.parts.oauth.sessions.open[ref{oauthKind, w.namespace, name}]
+		if open == nil {
+			t.Fatalf("%s has no session", name)
+		}
+		return open.gate
+	}
+	if gateOf("victim") != gateOf("friend") {
+		t.Error("who has the same credentials has another gate")
+	}
+	if gateOf("victim") == gateOf("foe") {
+		t.Error("who only knows the client ID shares the gate")
+	}
+}

@@ -51,6 +51,8 @@ func (i clientIssuer) tokenOf() string {
 	})
 }
 
+func (clientIssuer) succeeds(string) bool { return false }
+
 func (i clientIssuer) policy() (policy token.Policy, sure bool) {
 	return renewalPolicy(i.p.platform, i.p.client), i.p.platform != nil
 }

@@ -20,6 +20,9 @@ type issuer interface {
 	// tokenOf is a digest of what a token is for. A published token with another one is replaced. Empty: it can not be known in
 	// this pass.
 	tokenOf() string
+	// succeeds says whether a published token of another digest is of the same account, so that it is to be revoked as others
+	// that are replaced are.
+	succeeds(of string) bool
 	// policy is when a token is renewed. sure: all that it depends on is known in this pass.
 	policy() (policy token.Policy, sure bool)
 	// revokeAllRequested is the last request to revoke the tokens of all resources that share an account; empty where there is

@@ -33,10 +33,24 @@ func (i oauthIssuer) tokenOf() string {
 	if p.refused != nil || p.known.client == "" || p.known.failed != nil {
 		return ""
 	}
-	return factsHash(map[string][]byte{
-		"token URL": []byte(p.provider.tokenURL), "client": []byte(p.known.client), "seed": []byte(p.known.seed),
-		"scopes": []byte(strings.Join(p.scopes(), " ")),
+	return p.account() + factsHash(map[string][]byte{
+		"client": []byte(p.known.client), "seed": []byte(p.known.seed), "scopes": []byte(strings.Join(p.scopes(), " ")),
 	})
+}
+
+// server begins the digests of all tokens of a provider, and account those of one client there.
+func (p *oauthPass) server() string { return briefly(p.provider.tokenURL) }
+
+func (p *oauthPass) account() string { return p.server() + briefly(p.known.clientID) }
+
+func briefly(fact string) string {
+	const enough = 16 // letters to tell apart what one user writes into one resource
+	return factsHash(map[string][]byte{"": []byte(fact)})[:enough] + "."
+}
+
+// succeeds goes by the client: that its secret, the scopes or the person have changed keeps nobody from revoking a token.
+func (i oauthIssuer) succeeds(of string) bool {
+	return i.p.known.clientID != "" && strings.HasPrefix(of, i.p.account())
 }
 
 func (p *oauthPass) scopes() []string {
@@ -91,7 +105,7 @@ func (i oauthIssuer) open() (connection, error) {
 	with := factsHash(map[string][]byte{
 		"all": []byte(p.known.all), "of": []byte(i.tokenOf()), "revoke": []byte(p.provider.revocationURL),
 	})
-	session, err := p.sessions.connect(p.ref, p.provider, p.known.clientID, with)
+	session, err := p.sessions.connect(p.ref, p.provider, p.known.client, with)
 	if err != nil {
 		return nil, err
 	}
@@ -106,10 +120,32 @@ func (i oauthIssuer) connectToLeave(ctx context.Context) (connection, error) {
 		return nil, p.refused
 	case p.provider.revocationURL == "":
 		return nil, noRevocation(p.provider.name)
-	case p.provider.bearer:
+	}
+	// Whoever may change the spec must not have the token sent to a server that has not given it.
+	of, err := i.givenOf(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case !strings.HasPrefix(of, i.p.server()):
+		return nil, &problem{reason: v1alpha1.RequestRefusedReason, message: "it is of another provider than that of the spec", pace: waits}
+	case i.p.provider.bearer:
 		return i.open()
 	}
 	return i.connect(ctx)
+}
+
+// givenOf is the digest of the token that is published, or was to be.
+func (i oauthIssuer) givenOf(ctx context.Context) (string, error) {
+	p := i.p
+	have, err := p.reconciler.secrets.observe(ctx, p.ref, p.oauth.UID, p.kept.publishedIn())
+	if err != nil {
+		return "", err
+	}
+	if have != nil && have.ours {
+		return have.annotations[v1alpha1.TokenOfAnnotation], nil
+	}
+	kept, _ := p.reconciler.keeper.tokens.get(p.ref)
+	return kept.of, nil
 }
 
 func noRevocation(provider string) *problem {
@@ -156,8 +192,12 @@ func (i oauthIssuer) mint(ctx context.Context) (mintedToken, error) {
 			next.minted.of, next.minted.token.Owner = i.tokenOf(), p.kept.owner()
 			next.minted.asked = p.kept.requests()
 		}
-		if storing := p.reconciler.storeRefreshToken(ctx, p, next); storing != nil && err == nil {
+		storing := p.reconciler.storeRefreshToken(ctx, p, next)
+		if storing != nil && err == nil {
 			return mintedToken{}, storing
+		}
+		if storing != nil {
+			p.wakeIn(staleRead) // it is worth more than the answer that it came with
 		}
 		p.reconciler.states.publishes(p.ref)
 	}
@@ -177,7 +217,8 @@ func (i oauthIssuer) revoke(ctx context.Context, value secret.Text) (refusal *pr
 	s.note(err)
 	p.sessions.metrics.TokenRequested(metrics.Revoke, oauthResult(err))
 	err = explainOAuth(p.provider.name, p.oauth, err)
-	if failed := problemOf(err); failed != nil && failed.pace == slow {
+	// What the provider says of the credentials says nothing of the token.
+	if failed := problemOf(err); failed != nil && failed.pace == slow && failed.reason != v1alpha1.CredentialsInvalidReason {
 		return failed, nil
 	}
 	return nil, err

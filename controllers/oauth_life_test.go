@@ -343,3 +343,95 @@ func TestWhatARenewalOfAnOAuthTokenCosts(t *testing.T) {
 		t.Errorf("the status tells of %+v", o.Status.Token)
 	}
 }
+
+// TestARevocationWaitsForTheCredentials: that they are refused says nothing of the token that is to be revoked.
+func TestARevocationWaitsForTheCredentials(t *testing.T) {
+	t.Parallel()
+	w := newOAuthWorld(t, oauthtest.Behaviour{})
+	o, _ := w.newOAuthToken("it", oauthtest.Generic, func(o *v1alpha1.OAuthToken) {
+		o.Spec.Token.RevocationPolicy = v1alpha1.RevokeOnRotate
+	})
+	w.settle()
+	first, _ := w.accessToken(o)
+	update(w.world, o, func(o *v1alpha1.OAuthToken) {
+		o.Annotations = map[string]string{v1alpha1.RenewRequestedAtAnnotation: "1"}
+	})
+	w.settle()
+	heal := w.providers.Inject(oauthtest.Fault{Endpoint: "revoke", Status: 401, Body: `{"error":"invalid_client"}`})
+	w.run(defaultGracePeriod + time.Minute)
+	heal()
+	w.run(30 * time.Minute)
+	w.wantRevoked(first)
+}
+
+// TestATokenOfAnotherClientSecretIsRevoked: it was replaced, and for a secret that has leaked that matters most.
+func TestATokenOfAnotherClientSecretIsRevoked(t *testing.T) {
+	t.Parallel()
+	w := newOAuthWorld(t, oauthtest.Behaviour{})
+	o, c := w.newOAuthToken("it", oauthtest.Generic, func(o *v1alpha1.OAuthToken) {
+		o.Spec.Token.RevocationPolicy = v1alpha1.RevokeOnRotate
+	})
+	w.settle()
+	first, _ := w.accessToken(o)
+	w.putCredential(o, v1alpha1.KeyClientSecret, w.providers.AddSecret(c.ID))
+	w.run(lookInterval + time.Second)
+	if now, _ := w.accessToken(o); now == first {
+		t.Fatal("the token was not replaced")
+	}
+	w.run(defaultGracePeriod + time.Minute)
+	w.wantRevoked(first)
+	w.wantReady(o)
+}
+
+// TestATokenIsNotShownToAnotherProvider: who may change the spec must not be able to send a token where they like.
+func TestATokenIsNotShownToAnotherProvider(t *testing.T) {
+	t.Parallel()
+	w := newOAuthWorld(t, oauthtest.Behaviour{})
+	w.collects = true
+	o, _ := w.newOAuthToken("it", oauthtest.SecuredSigning)
+	w.settle()
+	w.accessToken(o)
+	w.providers.Inject(oauthtest.Fault{Endpoint: "token", Status: 503})
+	update(w.world, o, func(o *v1alpha1.OAuthToken) { o.Spec.Provider = w.providerFor(oauthtest.Generic) })
+	w.run(time.Minute)
+	w.restart()
+	w.delete(o)
+	w.run(10 * time.Second)
+	if n := w.providers.CountCalls("revoke", ""); n != 0 || !w.isGone(o) {
+		t.Errorf("%d requests show the token of one provider to another, or the resource is held", n)
+	}
+	if w.recorder.count("it", "NotRevoked") != 1 {
+		t.Errorf("nobody was told that the token lives on: %q", w.recorder.all())
+	}
+}
+
+// TestAClientIDIsNoSecret: who knows that of another must not stand in their queue, nor have them wait for a pause.
+func TestAClientIDIsNoSecret(t *testing.T) {
+	t.Parallel()
+	w := newOAuthWorld(t, oauthtest.Behaviour{})
+	victim, c := w.newOAuthToken("victim", oauthtest.SignicatPlatform)
+	same := func(name, credentials string) *v1alpha1.OAuthToken {
+		o := &v1alpha1.OAuthToken{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name}, Spec: *victim.Spec.DeepCopy()}
+		o.Spec.CredentialsSecretRef.Name = credentials
+		w.create(o)
+		return o
+	}
+	same("friend", "victim-client")
+	c.Secret = "guessed"
+	w.newCredentials("foe-client", c)
+	same("foe", "foe-client")
+	w.settle()
+	gateOf := func(name string) *gate {
+		open := w.parts.oauth.sessions.open[ref{oauthKind, w.namespace, name}]
+		if open == nil {
+			t.Fatalf("%s has no session", name)
+		}
+		return open.gate
+	}
+	if gateOf("victim") != gateOf("friend") {
+		t.Error("who has the same credentials has another gate")
+	}
+	if gateOf("victim") == gateOf("foe") {
+		t.Error("who only knows the client ID shares the gate")
+	}
+}

@@ -20,7 +20,7 @@ import (
 )
 
 // oauthSessions holds the connections to the servers of OAuthTokens: one server for all that have the same URLs, and one gate
-// for all that have the same client there. Both are there as long as an OAuthToken needs them.
+// for all that have the same client and secret there. Both are there as long as an OAuthToken needs them.
 type oauthSessions struct {
 	clock     clock.PassiveClock
 	metrics   *metrics.Metrics
@@ -42,8 +42,9 @@ type oauthServer struct {
 	users     int
 }
 
-// oauthAccount is what a provider counts the requests of.
-type oauthAccount struct{ tokenURL, clientID string }
+// oauthAccount is what a provider counts the requests of. The client is a digest that its secret is a part of: its ID alone is
+// no secret, and who has learned it must not be able to have others wait.
+type oauthAccount struct{ tokenURL, client string }
 
 type usedGate struct {
 	gate  *gate
@@ -64,12 +65,12 @@ func (s *oauthSession) entrance() *gate { return s.gate }
 // circumstances are a digest of the URLs, the credentials and the scopes: what failed with others is tried at once.
 func (s *oauthSession) circumstances() string { return s.with }
 
-// connect returns the session of an OAuthToken. Other credentials of the same client leave the gate as it is: the pause that
-// was asked for and the queue stay.
-func (s *oauthSessions) connect(who ref, p oauthProvider, clientID, with string) (*oauthSession, error) {
+// connect returns the session of an OAuthToken. What else is in the credentials, and the scopes, leave the gate as it is: the
+// pause that was asked for and the queue stay.
+func (s *oauthSessions) connect(who ref, p oauthProvider, client, with string) (*oauthSession, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	account := oauthAccount{p.tokenURL, clientID}
+	account := oauthAccount{p.tokenURL, client}
 	last := s.open[who]
 	if last != nil && last.provider == p && last.account == account && last.with == with {
 		return last, nil

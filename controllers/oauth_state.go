@@ -5,6 +5,8 @@ package controllers
 
 import (
 	"context"
+	"errors"
+	"strconv"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -32,6 +34,8 @@ type refreshState struct {
 	// over is what stood in the Secret when this one was asked for: what another process has written since is newer.
 	over   secret.Text
 	stored bool
+	// revision is that of the Secret when it was written, or when this one was asked for: a lower one is of a back-up.
+	revision int64
 	// have is what was read of the Secret when this one was asked for.
 	have *published
 	// minted is the token that came with it, while it can not be published because the state is not stored.
@@ -39,7 +43,7 @@ type refreshState struct {
 }
 
 func (s refreshState) followedBy(refreshToken secret.Text) refreshState {
-	return refreshState{owner: s.owner, refreshToken: refreshToken, seed: s.seed, over: s.over, have: s.have}
+	return refreshState{owner: s.owner, refreshToken: refreshToken, seed: s.seed, over: s.over, revision: s.revision, have: s.have}
 }
 
 // refreshStates are those that this process was given.
@@ -78,17 +82,24 @@ var stateForm = form{
 func (r *OAuthReconciler) refreshTokenOf(ctx context.Context, p *oauthPass) (refreshState, error) {
 	seeded := refreshState{owner: p.oauth.UID, refreshToken: p.values.refreshToken, seed: p.known.seed}
 	have, err := r.stateSecret(ctx, p)
-	if err != nil || have == nil {
+	if err != nil {
 		return seeded, err
+	}
+	known, _ := r.states.get(p.ref)
+	if have == nil && known.owner == seeded.owner {
+		return seeded, deferred{after: staleRead} // it has vanished since it was settled
+	}
+	if have == nil {
+		return seeded, nil
 	}
 	found, live, err := r.secrets.read(ctx, p.oauth, p.ref, p.oauth.StateSecretName())
 	if err != nil {
 		return seeded, err
 	}
-	if found == nil {
-		return seeded, deferred{after: staleRead} // it has changed hands since it was looked at
+	if found == nil || known.owner == seeded.owner && live.revision < known.revision {
+		return seeded, deferred{after: staleRead} // it has changed hands since it was looked at, or come back from a back-up
 	}
-	seeded.have = live
+	seeded.have, seeded.revision = live, live.revision
 	last := secret.Text(found.Data[v1alpha1.KeyRefreshToken])
 	seeded.over = last
 	if last != "" && string(found.Data[v1alpha1.KeySeed]) == seeded.seed {
@@ -113,7 +124,12 @@ func (r *OAuthReconciler) storeRefreshToken(ctx context.Context, p *oauthPass, s
 	r.states.put(p.ref, state)
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	if err := r.writeState(ctx, p, state, state.have); err != nil {
+	err := r.writeState(ctx, p, state, state.have)
+	var lost deferred
+	if errors.As(err, &lost) {
+		err = r.settleState(ctx, p) // at once, over what somebody has written meanwhile
+	}
+	if err != nil {
 		log.FromContext(ctx).Error(err, "Storing a refresh token, which is kept in memory until that succeeds")
 		return err
 	}
@@ -122,20 +138,25 @@ func (r *OAuthReconciler) storeRefreshToken(ctx context.Context, p *oauthPass, s
 
 // writeState writes the Secret over what was read of it: under an optimistic lock.
 func (r *OAuthReconciler) writeState(ctx context.Context, p *oauthPass, state refreshState, have *published) error {
-	data := map[string][]byte{
-		v1alpha1.KeyRefreshToken: []byte(state.refreshToken.Reveal()), v1alpha1.KeySeed: []byte(state.seed),
-	}
-	err := r.secrets.write(ctx, p.oauth, p.ref, have, publication{name: p.oauth.StateSecretName(), form: stateForm, data: data})
+	revision := max(revisionOf(have), state.revision) + 1 // also where it was deleted
+	err := r.secrets.write(ctx, p.oauth, p.ref, have, publication{
+		name: p.oauth.StateSecretName(), form: stateForm,
+		data: map[string][]byte{
+			v1alpha1.KeyRefreshToken: []byte(state.refreshToken.Reveal()), v1alpha1.KeySeed: []byte(state.seed),
+		},
+		annotations: map[string]string{v1alpha1.RevisionAnnotation: strconv.FormatInt(revision, 10)},
+	})
 	if err != nil {
 		return err
 	}
 	known, _ := r.states.get(p.ref)
-	known.stored, known.over, known.have = true, known.refreshToken, nil
+	known.stored, known.over, known.revision, known.have = true, known.refreshToken, revision, nil
 	r.states.put(p.ref, known)
 	return nil
 }
 
-// settleState stores what could not be stored before, and restores what somebody has deleted or damaged.
+// settleState stores what could not be stored before, and restores what somebody has deleted or damaged, or has taken from a
+// back-up: what stands there is used up.
 func (r *OAuthReconciler) settleState(ctx context.Context, p *oauthPass) error {
 	state, known := r.states.get(p.ref)
 	if !known {
@@ -151,7 +172,7 @@ func (r *OAuthReconciler) settleState(ctx context.Context, p *oauthPass) error {
 		return p.wrote(ctx, name, err)
 	}
 	if state.stored {
-		if have != nil && have.intact() {
+		if have != nil && have.intact() && have.revision >= state.revision {
 			return nil
 		}
 		if err := r.secrets.mayRepair(ctx, p.oauth, p.ref, have, name, stateForm); err != nil {
@@ -162,10 +183,14 @@ func (r *OAuthReconciler) settleState(ctx context.Context, p *oauthPass) error {
 		return p.wrote(ctx, name, r.writeState(ctx, p, state, nil))
 	}
 	found, live, err := r.secrets.read(ctx, p.oauth, p.ref, name)
-	if err != nil || found == nil {
-		return err // what has changed hands since it was looked at is looked at again
+	if err != nil {
+		return err
 	}
-	if last := secret.Text(found.Data[v1alpha1.KeyRefreshToken]); live.intact() && last != state.over && last != state.refreshToken {
+	if found == nil {
+		return p.later(deferred{after: staleRead}) // it has changed hands since it was looked at
+	}
+	last := secret.Text(found.Data[v1alpha1.KeyRefreshToken])
+	if live.intact() && live.revision > state.revision && last != state.over && last != state.refreshToken {
 		r.states.drop(p.ref) // another process was given one later
 		return nil
 	}

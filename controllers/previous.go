@@ -180,7 +180,7 @@ func (k *tokenKeeper) keepPrevious(
 	now := k.clock.Now().UTC().Truncate(time.Millisecond)
 	seen := p.observed(live)
 	var list previousTokens
-	if seen.Token != nil && (seen.Damaged || !seen.Foreign) {
+	if seen.Token != nil && (seen.Damaged || !seen.Foreign || p.issuer.succeeds(live.annotations[v1alpha1.TokenOfAnnotation])) {
 		held, known := k.held(p, secret, live, *seen.Token)
 		list = p.supersede(held, known, live, minted, now)
 	} else {

@@ -38,6 +38,7 @@ type otherIssuer struct {
 
 func (*otherIssuer) name() string                             { return "the other API" }
 func (i *otherIssuer) tokenOf() string                        { return i.identity }
+func (i *otherIssuer) succeeds(string) bool                   { return false }
 func (*otherIssuer) policy() (policy token.Policy, sure bool) { return token.Policy{}, true }
 func (*otherIssuer) revokeAllRequested() string               { return "" }
 func (*otherIssuer) objection() *problem                      { return nil }
@@ -46,7 +47,7 @@ func (i *otherIssuer) entrance() *gate                        { return i.gate }
 func (i *otherIssuer) circumstances() string                  { return i.identity }
 
 func (*otherIssuer) shown() shape.Source {
-	return shape.Source{Values: map[string]string{"scope": "read"}, EnvPrefix: "OTHER_"}
+	return shape.Source{Values: map[string]string{v1alpha1.KeyScope: ""}, EnvPrefix: "OTHER_"}
 }
 
 func (i *otherIssuer) connect(context.Context) (connection, error)        { return i, nil }
@@ -61,7 +62,7 @@ func (i *otherIssuer) mint(context.Context) (mintedToken, error) {
 	i.minted = append(i.minted, value)
 	now := i.clock.Now().UTC().Truncate(time.Millisecond)
 	return mintedToken{
-		value: sendforsign.Secret(value), tokenType: "Bearer", token: token.Token{Issued: now, Expires: now.Add(i.life)},
+		value: sendforsign.Secret(value), tokenType: "Bearer", scope: "read", token: token.Token{Issued: now, Expires: now.Add(i.life)},
 	}, nil
 }
 

@@ -290,8 +290,8 @@ func TestScopesThatChange(t *testing.T) {
 func TestAProviderThatIsAwayOrWantsAPause(t *testing.T) {
 	t.Parallel()
 	w := newOAuthWorld(t, oauthtest.Behaviour{})
-	o, _ := w.newOAuthToken("it", oauthtest.SignicatPlatform)
-	other, _ := w.newOAuthToken("other", oauthtest.SignicatPlatform)
+	o, _ := w.newOAuthToken("it", oauthtest.SignicatExpress)
+	other, _ := w.newOAuthToken("other", oauthtest.SignicatExpress)
 	heal := w.providers.Inject(oauthtest.Fault{Endpoint: "token", Status: 503})
 	w.run(time.Minute)
 	w.wantCondition(o, v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.APIUnavailableReason, "Signicat")
@@ -301,7 +301,7 @@ func TestAProviderThatIsAwayOrWantsAPause(t *testing.T) {
 	w.alwaysUsable(o, other)
 	w.providers.Inject(oauthtest.Fault{Endpoint: "token", Times: 1, Status: 429, Header: map[string][]string{"Retry-After": {"60"}}})
 	w.providers.ResetCalls()
-	w.run(10 * time.Minute)
+	w.run(50 * time.Minute)
 	w.wantReady(o, other)
 	var refused time.Time
 	var of string

@@ -180,7 +180,7 @@ func (m mintedToken) beside(others shape.Source) shape.Source {
 		v1alpha1.KeyExpiresAt: m.token.Expires.Format(time.RFC3339),
 	}
 	maps.Copy(values, others.Values)
-	if _, knows := values[v1alpha1.KeyScope]; knows {
+	if m.scope != "" {
 		values[v1alpha1.KeyScope] = m.scope
 	}
 	others.Values, others.TokenKey = values, v1alpha1.KeyToken

@@ -160,11 +160,15 @@ func (p oauthPlan) judgeState(w *oauthWorld, o *v1alpha1.OAuthToken, c oauthtest
 	if w.providers.TakesRefreshToken(last) {
 		return
 	}
+	if p.mode == nil {
+		w.t.Error("the last refresh token is lost")
+		return
+	}
 	struck := calls[p.at-1]
 	isRefresh := func(c *call) bool { return c.plane == planeOAuth && c.verb == "refresh_token" }
 	stores := struck.target.name == o.StateSecretName() && struck.writes() && !struck.carriedOut
-	answered := struck.carriedOut || p.mode != nil && p.mode.name == "doubled" // of which the second is refused
-	excused := p.mode != nil && (isRefresh(struck) && answered || stores && strings.HasPrefix(p.mode.name, "crash"))
+	answered := struck.carriedOut || p.mode.name == "doubled" // of which the second is refused
+	excused := isRefresh(struck) && answered || stores && strings.HasPrefix(p.mode.name, "crash")
 	if !excused {
 		w.t.Errorf("the last refresh token is lost, by %s of %s", p.mode.name, struck)
 	}

@@ -101,6 +101,8 @@ func (r *OAuthReconciler) passOver(who ref, o *v1alpha1.OAuthToken) *oauthPass {
 			wanted: true, secretName: o.TokenSecretName(), secret: o.Spec.Token.Secret,
 			revocation: o.Spec.Token.RevocationPolicy, gracePeriod: o.Spec.Token.PreviousTokenGracePeriod,
 			probed: o.Spec.Provider.ChecksAccount(),
+			doubt: "It answers the same where apiKey, apiSecret or callbackURL in Secret " + o.Spec.CredentialsSecretRef.Name +
+				" is not what it knows: look at these first. ",
 		},
 		recorded: &o.Status.Token, lastRenew: &o.Status.LastHandledRenewAt, lastRevoke: &o.Status.LastHandledRevokeAt,
 	}

@@ -224,7 +224,7 @@ func TestATokenThatIsRefusedIsReplacedOnce(t *testing.T) {
 	}
 	w.putCredential(o, v1alpha1.KeySigningSecret, "wrong") // which looks the same
 	w.run(3 * probeInterval)
-	w.wantCondition(o, v1alpha1.TokenValidCondition, metav1.ConditionFalse, v1alpha1.TokenRejectedReason, "Secured Signing takes neither")
+	w.wantCondition(o, v1alpha1.TokenValidCondition, metav1.ConditionFalse, v1alpha1.TokenRejectedReason, "Secured Signing takes neither", "apiSecret or callbackURL in Secret it-client")
 	if n := w.providers.CountCalls("token", ""); n > 3 {
 		t.Errorf("%d tokens, want 3 at most", n)
 	}

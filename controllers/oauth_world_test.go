@@ -35,16 +35,22 @@ func withProviders(t testing.TB, in *world, b oauthtest.Behaviour) *oauthWorld {
 	w := &oauthWorld{world: in}
 	w.providers = oauthtest.New(oauthtest.WithClock(w.clock), oauthtest.WithBehaviour(b))
 	t.Cleanup(w.providers.Close)
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(w.providers.CABundle())
-	w.options.OAuth = OAuthServers{
-		AllowedHosts: []string{strings.TrimPrefix(w.providers.URL(), "https://")}, RootCAs: roots, PresetURLs: map[string]string{},
-	}
-	for name := range presets {
-		w.options.OAuth.PresetURLs[name] = w.providers.URL()
-	}
+	w.options.OAuth = serversOf(w.providers)
 	w.restart()
 	return w
+}
+
+// serversOf lets the operator ask a simulator only.
+func serversOf(providers *oauthtest.Server) OAuthServers {
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(providers.CABundle())
+	of := OAuthServers{
+		AllowedHosts: []string{strings.TrimPrefix(providers.URL(), "https://")}, RootCAs: roots, PresetURLs: map[string]string{},
+	}
+	for name := range presets {
+		of.PresetURLs[name] = providers.URL()
+	}
+	return of
 }
 
 // providerFor is the spec of a simulated provider.

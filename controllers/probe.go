@@ -125,10 +125,10 @@ func (k *tokenKeeper) ask(ctx context.Context, p *tokenPass, have *published, cu
 }
 
 // tokenRejected says that a token is taken no more than the one before it.
-func tokenRejected(by string) *problem {
+func tokenRejected(by, doubt string) *problem {
 	return &problem{
 		reason: v1alpha1.TokenRejectedReason,
 		message: fmt.Sprintf("%s takes neither this token nor the one before it, although it gave both, so it is not replaced again at once. "+
-			"Ask %[1]s why; this clears up by itself when %[1]s takes the token", by),
+			"%[2]sAsk %[1]s why; this clears up by itself when %[1]s takes the token", by, doubt),
 	}
 }

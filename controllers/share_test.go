@@ -16,6 +16,7 @@ import (
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 	"github.com/sendforsign/sfs-operator/internal/conditions"
+	"github.com/sendforsign/sfs-operator/oauth/oauthtest"
 	"github.com/sendforsign/sfs-operator/sendforsign"
 	"github.com/sendforsign/sfs-operator/sendforsign/sfstest"
 )
@@ -518,5 +519,36 @@ func TestALabelCountsForNothingWithoutASelector(t *testing.T) {
 	}
 	if conditions.Get(c, v1alpha1.ReadyCondition) == nil {
 		t.Error("the client has never been looked at")
+	}
+}
+
+// TestALabelHandsAnOAuthTokenOver: the refresh token that replaced the one before it goes with it.
+func TestALabelHandsAnOAuthTokenOver(t *testing.T) {
+	s := newShards(t)
+	w := &oauthWorld{world: s.world, providers: oauthtest.New(oauthtest.WithClock(s.clock))}
+	t.Cleanup(w.providers.Close)
+	for _, one := range []*shard{s.a, s.b} {
+		s.as(one, func() {
+			s.options.OAuth = serversOf(w.providers)
+			s.restart()
+		})
+	}
+	o, c := w.newOAuthToken("it", oauthtest.SecuredSigning, checked)
+	w.shortOf(c)
+	s.settle()
+	s.wantReady(o)
+	for _, move := range []struct{ from, to *shard }{{s.a, s.b}, {s.b, s.a}, {s.a, s.b}} {
+		s.forgetCalls()
+		s.move(o, move.to)
+		s.run(time.Hour)
+		s.wantForgotten(move.from, refTo(o))
+		if n := s.wrote(move.from)[refTo(o)]; n > 0 {
+			t.Errorf("shard %s has written the OAuthToken of the other one %d times", move.from.name, n)
+		}
+		s.wantReady(o)
+		w.accessToken(o)
+		if !w.providers.TakesRefreshToken(w.refreshToken(o)) {
+			t.Error("the last refresh token is lost")
+		}
 	}
 }

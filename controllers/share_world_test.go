@@ -185,6 +185,8 @@ func (s *shards) wantWrites(one *shard, only ...object) {
 			names = append(names, o.SecretName(), o.TokenSecretName())
 		case *v1alpha1.SfsClientUser:
 			names = append(names, o.SecretName())
+		case *v1alpha1.OAuthToken:
+			names = append(names, o.TokenSecretName(), o.StateSecretName())
 		}
 		for _, name := range names {
 			allowed[ref{kind: secretKind, namespace: o.GetNamespace(), name: name}] = true
@@ -206,7 +208,8 @@ func (s *shards) wantForgotten(one *shard, who ref) {
 		"a duty": has(p.clients.attempts.fulfilled, who), "an ailment": has(p.clients.attempts.ailing, who),
 		"a Secret": len(p.clients.secrets.known[who]) > 0, "a failure": len(p.clients.attempts.next[who]) > 0,
 		"a suspicion": p.clients.drift.suspects[who], "a correction": p.clients.drift.corrections[who] != corrections{},
-		"a pass to come": !one.due[who].IsZero(),
+		"a pass to come": !one.due[who].IsZero(), "credentials": has(p.oauth.credentials, who), "an account": has(p.oauth.accounts, who),
+		"a refresh token": has(p.oauth.states.memory, who), "a session": p.oauth.sessions.open[who] != nil,
 	} {
 		if known {
 			s.t.Errorf("shard %s still knows %s of %s", one.name, what, who.name)

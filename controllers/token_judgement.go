@@ -72,7 +72,7 @@ func (p *tokenPass) judge(current *token.Token, failure error, rejected bool) {
 		p.set(v1alpha1.TokenValidCondition, metav1.ConditionFalse, failed.reason, failed.message)
 	case rejected && current.Usable(p.now):
 		p.urgency = urgencyExpired
-		said := tokenRejected(p.issuer.name())
+		said := tokenRejected(p.issuer.name(), p.spec.doubt)
 		p.set(v1alpha1.TokenValidCondition, metav1.ConditionFalse, said.reason, said.message)
 	case current.Usable(p.now):
 		// It must not be said that all is well for longer than it is.

@@ -60,6 +60,8 @@ type tokenSpec struct {
 	revocation  v1alpha1.RevocationPolicy
 	gracePeriod *metav1.Duration
 	probed      bool // the API is asked whether it still takes the token
+	// doubt is a sentence, and a space, on what else a refusal of the token may mean; empty: nothing.
+	doubt string
 }
 
 // owner is whose token it is.

@@ -385,7 +385,8 @@ func (t *turn) lateness(ctx context.Context, p *part) error {
 	if err := p.fill(ctx, 3*p.interval); err != nil {
 		return err
 	}
-	if err := sleep(ctx, p.interval); err != nil {
+	// The first syncs have held renewals up, which are made up for meanwhile.
+	if err := sleep(ctx, 3*p.interval); err != nil {
 		return err
 	}
 	f, err := p.count(ctx, max(p.window, 2*p.interval))

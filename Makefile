@@ -183,7 +183,7 @@ demo: build $(if $(FAULT),cli) ## Run the operator on a local control plane and 
 .PHONY: test
 test: ## Run all tests with the race detector, on a real control plane
 	@assets="$$($(GO) run ./hack/controlplane)" || exit; \
-	KUBEBUILDER_ASSETS="$$assets" CGO_ENABLED=1 $(GO) test -race -timeout 15m -p 2 $(TESTFLAGS) $(PKG)
+	KUBEBUILDER_ASSETS="$$assets" CGO_ENABLED=1 $(GO) test -race -timeout 20m -p 2 $(TESTFLAGS) $(PKG)
 ifeq ($(PKG),./...)
 	@$(MAKE) --no-print-directory test-links test-health test-monitoring test-chart test-cli
 endif

@@ -303,7 +303,7 @@ func (w *world) state() []sample {
 			"issued": c.token.Issued, "renewal": c.policy.RenewalTime(*c.token), "expiration": c.token.Expires,
 		} {
 			all = append(all, of(float64(at.UnixMilli())/1000, "sendforsign_token_"+which+"_timestamp_seconds",
-				"platform", c.platform.name, "namespace", c.namespace, "name", c.name))
+				"kind", kind, "platform", c.platform.name, "namespace", c.namespace, "name", c.name))
 		}
 	}
 	if !w.perResource {

@@ -6,7 +6,6 @@ package oauth
 import (
 	"context"
 	"crypto/x509"
-	"errors"
 	"net/http"
 	"net/url"
 	"time"
@@ -14,17 +13,11 @@ import (
 	"github.com/sendforsign/sfs-operator/internal/wire"
 )
 
-const (
-	defaultTimeout   = 15 * time.Second
-	defaultUserAgent = "sendforsign-oauth-go"
-)
+const defaultUserAgent = "sendforsign-oauth-go"
 
 type options struct {
-	rootCAs    *x509.CertPool
-	timeout    time.Duration
-	userAgent  string
-	proxy      func(*http.Request) (*url.URL, error)
-	wraps      []func(http.RoundTripper) http.RoundTripper
+	wire.Options
+
 	observe    func(context.Context, Exchange)
 	revocation string
 	bearer     bool
@@ -34,24 +27,24 @@ type options struct {
 type Option func(*options)
 
 // WithRootCAs sets the authorities that may vouch for the server. Default, and for nil: those of the system.
-func WithRootCAs(pool *x509.CertPool) Option { return func(o *options) { o.rootCAs = pool } }
+func WithRootCAs(pool *x509.CertPool) Option { return func(o *options) { o.RootCAs = pool } }
 
 // WithTimeout sets the deadline of one call, from the first byte sent to the last byte read. It must be positive. The
 // context of a call may shorten it. Default: 15 s.
-func WithTimeout(d time.Duration) Option { return func(o *options) { o.timeout = d } }
+func WithTimeout(d time.Duration) Option { return func(o *options) { o.Timeout = d } }
 
 // WithUserAgent sets the User-Agent header. Default: "sendforsign-oauth-go".
-func WithUserAgent(ua string) Option { return func(o *options) { o.userAgent = ua } }
+func WithUserAgent(ua string) Option { return func(o *options) { o.UserAgent = ua } }
 
 // WithProxy chooses the proxy of a request. Default: http.ProxyFromEnvironment; nil means none.
 func WithProxy(proxy func(*http.Request) (*url.URL, error)) Option {
-	return func(o *options) { o.proxy = proxy }
+	return func(o *options) { o.Proxy = proxy }
 }
 
 // WithTransport puts a decorator around the transport, for metrics or fault injection; the last one given is outermost.
 // A decorator must not send a request twice: a refresh token may be good for one request. It sees credentials.
 func WithTransport(wrap func(http.RoundTripper) http.RoundTripper) Option {
-	return func(o *options) { o.wraps = append(o.wraps, wrap) }
+	return func(o *options) { o.Wraps = append(o.Wraps, wrap) }
 }
 
 // WithObserver has a function told of each call when it is over, with the context of the call. It must be quick and safe for
@@ -98,7 +91,7 @@ type Endpoint struct {
 // New returns a client of the token endpoint at tokenURL. Both URLs must begin with https. A user, a query or a fragment
 // is refused: it would end up in logs.
 func New(tokenURL string, opts ...Option) (*Endpoint, error) {
-	o := options{timeout: defaultTimeout, userAgent: defaultUserAgent, proxy: http.ProxyFromEnvironment}
+	o := options{Options: wire.DefaultOptions(defaultUserAgent)}
 	for _, opt := range opts {
 		opt(&o)
 	}
@@ -110,23 +103,20 @@ func New(tokenURL string, opts ...Option) (*Endpoint, error) {
 			return nil, err
 		}
 	}
-	if o.timeout <= 0 {
-		return nil, errors.New("timeout must be positive")
+	transport, outer, err := o.Connect()
+	if err != nil {
+		return nil, err
 	}
-	e := &Endpoint{
+	return &Endpoint{
 		tokenURL:  tokenURL,
 		revokeURL: o.revocation,
 		bearer:    o.bearer,
-		transport: wire.NewTransport(o.rootCAs, o.proxy),
-		timeout:   o.timeout,
-		userAgent: o.userAgent,
+		transport: transport,
+		outer:     outer,
+		timeout:   o.Timeout,
+		userAgent: o.UserAgent,
 		observe:   o.observe,
-	}
-	e.outer = e.transport
-	for _, wrap := range o.wraps {
-		e.outer = wrap(e.outer)
-	}
-	return e, nil
+	}, nil
 }
 
 // Close closes the idle connections. Calls under way go on.

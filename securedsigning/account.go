@@ -19,7 +19,6 @@ import (
 )
 
 const (
-	defaultTimeout   = 15 * time.Second
 	defaultUserAgent = "securedsigning-go"
 
 	// maxToken is the longest token that a header should carry.
@@ -56,33 +55,29 @@ type Account struct {
 func (a Account) IsSuspended() bool { return a.Locked || slices.Contains(suspended, a.Status) }
 
 type config struct {
-	rootCAs   *x509.CertPool
-	timeout   time.Duration
-	userAgent string
-	proxy     func(*http.Request) (*url.URL, error)
-	wraps     []func(http.RoundTripper) http.RoundTripper
+	wire.Options
 }
 
 // Option changes a default of New.
 type Option func(*config)
 
 // WithRootCAs sets the authorities that may vouch for the server. Default, and for nil: those of the system.
-func WithRootCAs(pool *x509.CertPool) Option { return func(c *config) { c.rootCAs = pool } }
+func WithRootCAs(pool *x509.CertPool) Option { return func(c *config) { c.RootCAs = pool } }
 
 // WithTimeout sets the deadline of one call. It must be positive. Default: 15 s.
-func WithTimeout(d time.Duration) Option { return func(c *config) { c.timeout = d } }
+func WithTimeout(d time.Duration) Option { return func(c *config) { c.Timeout = d } }
 
 // WithUserAgent sets the User-Agent header. Default: "securedsigning-go".
-func WithUserAgent(ua string) Option { return func(c *config) { c.userAgent = ua } }
+func WithUserAgent(ua string) Option { return func(c *config) { c.UserAgent = ua } }
 
 // WithProxy chooses the proxy of a request. Default: http.ProxyFromEnvironment; nil means none.
 func WithProxy(proxy func(*http.Request) (*url.URL, error)) Option {
-	return func(c *config) { c.proxy = proxy }
+	return func(c *config) { c.Proxy = proxy }
 }
 
 // WithTransport puts a decorator around the transport, for metrics; the last one given is outermost. It sees credentials.
 func WithTransport(wrap func(http.RoundTripper) http.RoundTripper) Option {
-	return func(c *config) { c.wraps = append(c.wraps, wrap) }
+	return func(c *config) { c.Wraps = append(c.Wraps, wrap) }
 }
 
 // API is the resource server of one region. It owns one keep-alive transport: make one per server and share it; it is safe for
@@ -97,7 +92,7 @@ type API struct {
 
 // New returns a client of the API below baseURL, for example "https://api.securedsigning.com/web/v1.4".
 func New(baseURL string, opts ...Option) (*API, error) {
-	c := config{timeout: defaultTimeout, userAgent: defaultUserAgent, proxy: http.ProxyFromEnvironment}
+	c := config{wire.DefaultOptions(defaultUserAgent)}
 	for _, opt := range opts {
 		opt(&c)
 	}
@@ -105,20 +100,16 @@ func New(baseURL string, opts ...Option) (*API, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.timeout <= 0 {
-		return nil, errors.New("timeout must be positive")
-	}
-	transport := wire.NewTransport(c.rootCAs, c.proxy)
-	var rt http.RoundTripper = transport
-	for _, wrap := range c.wraps {
-		rt = wrap(rt)
+	transport, outer, err := c.Connect()
+	if err != nil {
+		return nil, err
 	}
 	return &API{
 		base:      strings.TrimRight(u.String(), "/"),
-		client:    wire.NewClient(rt),
+		client:    wire.NewClient(outer),
 		transport: transport,
-		timeout:   c.timeout,
-		userAgent: c.userAgent,
+		timeout:   c.Timeout,
+		userAgent: c.UserAgent,
 	}, nil
 }
 

@@ -3,7 +3,6 @@ package sendforsign
 import (
 	"context"
 	"crypto/x509"
-	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -12,10 +11,7 @@ import (
 	"github.com/sendforsign/sfs-operator/internal/wire"
 )
 
-const (
-	defaultTimeout   = 15 * time.Second
-	defaultUserAgent = "sendforsign-go"
-)
+const defaultUserAgent = "sendforsign-go"
 
 // Envelope is the form of the bodies of the token calls. The vendor documents a mixture; what the server enforces is
 // not known. The client and user calls are always wrapped.
@@ -32,41 +28,38 @@ const (
 )
 
 type options struct {
-	rootCAs   *x509.CertPool
-	timeout   time.Duration
-	userAgent string
-	envelope  Envelope
-	proxy     func(*http.Request) (*url.URL, error)
-	wraps     []func(http.RoundTripper) http.RoundTripper
-	observe   func(context.Context, Exchange)
+	wire.Options
+
+	envelope Envelope
+	observe  func(context.Context, Exchange)
 }
 
 // Option changes a default of New.
 type Option func(*options)
 
 // WithRootCAs sets the authorities that may vouch for the server. Default, and for nil: those of the system.
-func WithRootCAs(pool *x509.CertPool) Option { return func(o *options) { o.rootCAs = pool } }
+func WithRootCAs(pool *x509.CertPool) Option { return func(o *options) { o.RootCAs = pool } }
 
 // WithTimeout sets the deadline of one call, from the first byte sent to the last byte read. It must be positive. The
 // context of a call may shorten it. Default: 15 s.
-func WithTimeout(d time.Duration) Option { return func(o *options) { o.timeout = d } }
+func WithTimeout(d time.Duration) Option { return func(o *options) { o.Timeout = d } }
 
 // WithUserAgent sets the User-Agent header. Default: "sendforsign-go".
-func WithUserAgent(ua string) Option { return func(o *options) { o.userAgent = ua } }
+func WithUserAgent(ua string) Option { return func(o *options) { o.UserAgent = ua } }
 
 // WithEnvelope sets the form of the token calls. Default: EnvelopeDocumented.
 func WithEnvelope(e Envelope) Option { return func(o *options) { o.envelope = e } }
 
 // WithProxy chooses the proxy of a request. Default: http.ProxyFromEnvironment; nil means none.
 func WithProxy(proxy func(*http.Request) (*url.URL, error)) Option {
-	return func(o *options) { o.proxy = proxy }
+	return func(o *options) { o.Proxy = proxy }
 }
 
 // WithTransport puts a decorator around the transport, for metrics or fault injection; the last one given is outermost.
 // A decorator must keep the context of the request, from which IsNotSent is told, and must not send a request
 // twice: the calls are not idempotent. It sees credentials.
 func WithTransport(wrap func(http.RoundTripper) http.RoundTripper) Option {
-	return func(o *options) { o.wraps = append(o.wraps, wrap) }
+	return func(o *options) { o.Wraps = append(o.Wraps, wrap) }
 }
 
 // WithObserver has a function told of each call when it is over, with the context of the call: for metrics, and for a record
@@ -91,7 +84,7 @@ type API struct {
 // New returns a client of the API below baseURL, for example "https://api.sendforsign.com/api". The scheme must be https,
 // and a trailing slash is tolerated. A user, a query or a fragment is refused: it would end up in logs.
 func New(baseURL string, opts ...Option) (*API, error) {
-	o := options{timeout: defaultTimeout, userAgent: defaultUserAgent, proxy: http.ProxyFromEnvironment}
+	o := options{Options: wire.DefaultOptions(defaultUserAgent)}
 	for _, opt := range opts {
 		opt(&o)
 	}
@@ -99,21 +92,16 @@ func New(baseURL string, opts ...Option) (*API, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.timeout <= 0 {
-		return nil, errors.New("timeout must be positive")
-	}
-
-	transport := wire.NewTransport(o.rootCAs, o.proxy)
-	var rt http.RoundTripper = transport
-	for _, wrap := range o.wraps {
-		rt = wrap(rt)
+	transport, outer, err := o.Connect()
+	if err != nil {
+		return nil, err
 	}
 	return &API{
 		base:      strings.TrimRight(u.String(), "/"),
 		transport: transport,
-		client:    wire.NewClient(rt),
-		timeout:   o.timeout,
-		userAgent: o.userAgent,
+		client:    wire.NewClient(outer),
+		timeout:   o.Timeout,
+		userAgent: o.UserAgent,
 		envelope:  o.envelope,
 		observe:   o.observe,
 		sent:      &remembered{},

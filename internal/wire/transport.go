@@ -20,8 +20,39 @@ import (
 // end in as many TLS handshakes as there were calls.
 const maxConns = 64
 
-// NewTransport returns a keep-alive transport for one server. Nil authorities are those of the system, a nil proxy is none.
-func NewTransport(rootCAs *x509.CertPool, proxy func(*http.Request) (*url.URL, error)) *http.Transport {
+// defaultTimeout is the deadline of one call.
+const defaultTimeout = 15 * time.Second
+
+// Options are those that every client has.
+type Options struct {
+	RootCAs   *x509.CertPool // nil: those of the system
+	Timeout   time.Duration
+	UserAgent string
+	Proxy     func(*http.Request) (*url.URL, error) // nil: none
+	// Wraps are decorators of the transport, the outermost last.
+	Wraps []func(http.RoundTripper) http.RoundTripper
+}
+
+// DefaultOptions are those of which nobody has changed any.
+func DefaultOptions(userAgent string) Options {
+	return Options{Timeout: defaultTimeout, UserAgent: userAgent, Proxy: http.ProxyFromEnvironment}
+}
+
+// Connect returns a transport for one server, and what its decorators make of it.
+func (o Options) Connect() (*http.Transport, http.RoundTripper, error) {
+	if o.Timeout <= 0 {
+		return nil, nil, errors.New("timeout must be positive")
+	}
+	transport := newTransport(o.RootCAs, o.Proxy)
+	var outer http.RoundTripper = transport
+	for _, wrap := range o.Wraps {
+		outer = wrap(outer)
+	}
+	return transport, outer, nil
+}
+
+// newTransport returns a keep-alive transport. Nil authorities are those of the system, a nil proxy is none.
+func newTransport(rootCAs *x509.CertPool, proxy func(*http.Request) (*url.URL, error)) *http.Transport {
 	return &http.Transport{
 		Proxy:               proxy,
 		DialContext:         (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,

@@ -168,13 +168,22 @@ func oddlyNamed(o client.Object) []string {
 
 // defaultNames are those of the Secrets of a resource whose spec names none.
 func defaultNames(kind, name string) []string {
+	var names []string
+	for _, suffix := range secretSuffixes(kind) {
+		names = append(names, name+suffix)
+	}
+	return names
+}
+
+// secretSuffixes are what the name of a resource is followed by in those of its Secrets.
+func secretSuffixes(kind string) []string {
 	switch kind {
 	case userKind:
-		return []string{name + v1alpha1.UserSecretSuffix}
+		return []string{v1alpha1.UserSecretSuffix}
 	case oauthKind:
-		return []string{name + v1alpha1.OAuthTokenSecretSuffix, name + v1alpha1.OAuthStateSecretSuffix}
+		return []string{v1alpha1.OAuthTokenSecretSuffix, v1alpha1.OAuthStateSecretSuffix}
 	}
-	return []string{name + v1alpha1.SecretSuffix, name + v1alpha1.TokenSecretSuffix}
+	return []string{v1alpha1.SecretSuffix, v1alpha1.TokenSecretSuffix}
 }
 
 // digest of one value. The key is part of it, so that equal values under two keys are not seen to be equal.

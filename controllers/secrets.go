@@ -416,10 +416,7 @@ func namingSecret(ctx context.Context, r client.Reader, kind, namespace, name st
 		found = append(found, o.(client.Object))
 		return nil
 	})
-	for _, suffix := range []string{
-		v1alpha1.SecretSuffix, v1alpha1.TokenSecretSuffix, v1alpha1.UserSecretSuffix,
-		v1alpha1.OAuthTokenSecretSuffix, v1alpha1.OAuthStateSecretSuffix,
-	} {
+	for _, suffix := range secretSuffixes(kind) {
 		of, isDefault := strings.CutSuffix(name, suffix)
 		if !isDefault {
 			continue

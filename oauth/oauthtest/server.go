@@ -6,18 +6,15 @@ package oauthtest
 import (
 	"bytes"
 	"crypto/rand"
-	"encoding/pem"
 	"errors"
-	"fmt"
 	"io"
-	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/sendforsign/sfs-operator/internal/simulation"
 	"github.com/sendforsign/sfs-operator/sendforsign/sfstest"
 )
 
@@ -66,6 +63,7 @@ type Server struct {
 	http      *httptest.Server
 	closed    chan struct{} // ends latencies
 	closeOnce sync.Once
+	faults    simulation.Faults[Fault]
 
 	// mu guards all below. It is never held while time passes or a hook runs.
 	mu        sync.Mutex
@@ -74,7 +72,6 @@ type Server struct {
 	refreshes map[string]*refresh
 	nonces    map[string]bool
 	issued    []string
-	faults    []*injected
 	calls     []Call
 }
 
@@ -93,16 +90,8 @@ func Start(opts ...Option) (*Server, error) {
 	for _, opt := range opts {
 		opt(&c)
 	}
-	host, _, err := net.SplitHostPort(c.addr)
-	if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsLoopback() {
-		return nil, fmt.Errorf("address %q is not a loopback IP address with a port", c.addr)
-	}
 	if c.lifetime != 0 && c.lifetime < time.Second {
 		return nil, errors.New("token lifetime is less than a second")
-	}
-	listener, err := net.Listen("tcp", c.addr)
-	if err != nil {
-		return nil, fmt.Errorf("listening: %w", err)
 	}
 	s := &Server{
 		behaviour: c.behaviour,
@@ -119,10 +108,10 @@ func Start(opts ...Option) (*Server, error) {
 	if s.behaviour.DateTolerance == 0 {
 		s.behaviour.DateTolerance = 5 * time.Minute
 	}
-	s.http = httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
-	_ = s.http.Listener.Close() // the one that httptest chose
-	s.http.Listener = listener
-	s.http.Config.ErrorLog = log.New(io.Discard, "", 0) // quiet about the connections that faults cut
+	var err error
+	if s.http, err = simulation.NewServer(c.addr, s.serve); err != nil {
+		return nil, err
+	}
 	s.http.StartTLS()
 	return s, nil
 }
@@ -158,9 +147,7 @@ func (s *Server) CanaryURL() string { return s.http.URL + canary }
 
 // CABundle returns the authority that vouches for the server, as PEM. It is that of net/http/httptest, whose private key is
 // public: trust it in tests only.
-func (s *Server) CABundle() []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.http.Certificate().Raw})
-}
+func (s *Server) CABundle() []byte { return simulation.CABundle(s.http) }
 
 // Now returns the time of the server's clock.
 func (s *Server) Now() time.Time { return s.clock.Now() }

@@ -5,9 +5,10 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
-	"slices"
 	"strconv"
 	"time"
+
+	"github.com/sendforsign/sfs-operator/internal/simulation"
 )
 
 // oversize is how much white space an oversized answer is followed by: more than any client should read.
@@ -67,46 +68,12 @@ func (f Fault) matches(c Call) bool {
 		match(f.CustomKey, c.CustomKey) && match(f.ClientKey, c.ClientKey)
 }
 
-// injected is a fault with what is left of its counters.
-type injected struct{ Fault }
-
 // Inject adds a fault. It stays until it is used up or remove is called, which may happen more than once.
-func (s *Server) Inject(f Fault) (remove func()) {
-	in := &injected{f}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.faults = append(s.faults, in)
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.drop(in)
-	}
-}
-
-func (s *Server) drop(in *injected) {
-	s.faults = slices.DeleteFunc(s.faults, func(other *injected) bool { return other == in })
-}
+func (s *Server) Inject(f Fault) (remove func()) { return s.faults.Inject(f, f.Skip, f.Times) }
 
 // take returns the fault that hits the call; the zero Fault is none.
 func (s *Server) take(c Call) Fault {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, in := range s.faults {
-		if !in.matches(c) {
-			continue
-		}
-		if in.Skip > 0 {
-			in.Skip--
-			continue
-		}
-		if in.Times > 0 {
-			if in.Times--; in.Times == 0 {
-				s.drop(in)
-			}
-		}
-		return in.Fault
-	}
-	return Fault{}
+	return s.faults.Take(func(f Fault) bool { return f.matches(c) })
 }
 
 // answer writes what the fault makes of the answer.
@@ -165,14 +132,4 @@ func encode(v any) []byte {
 }
 
 // wait lets d pass. It returns false if the client gave up or the server was closed.
-func (s *Server) wait(r *http.Request, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-r.Context().Done():
-	case <-s.closed:
-	}
-	return false
-}
+func (s *Server) wait(r *http.Request, d time.Duration) bool { return simulation.Wait(r, d, s.closed) }

@@ -1,9 +1,6 @@
 package sfstest
 
-import (
-	"net"
-	"time"
-)
+import "time"
 
 // Clock is where the simulator takes the time from.
 type Clock interface{ Now() time.Time }
@@ -39,12 +36,3 @@ func WithHTTP2() Option { return func(o *config) { o.http2 = true } }
 
 // WithBehaviour chooses among the behaviours that the documentation leaves open.
 func WithBehaviour(b Behaviour) Option { return func(o *config) { o.behaviour = b } }
-
-func isLoopback(addr string) bool {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return false
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
-}

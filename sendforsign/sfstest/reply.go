@@ -1,15 +1,10 @@
 package sfstest
 
 import (
-	"io"
-	"log"
 	"net/http"
 	"strconv"
 	"time"
 )
-
-// discardLog keeps net/http quiet about the connections that faults cut.
-var discardLog = log.New(io.Discard, "", 0)
 
 // reply is an answer before a fault spoils it.
 type reply struct {

@@ -2,12 +2,10 @@ package sfstest
 
 import (
 	"crypto/rand"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -15,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sendforsign/sfs-operator/internal/simulation"
 	"github.com/sendforsign/sfs-operator/sendforsign"
 )
 
@@ -36,6 +35,7 @@ type Server struct {
 	closed    chan struct{}    // ends latencies
 	closeOnce sync.Once
 	conns     connections
+	faults    simulation.Faults[Fault]
 
 	// mu guards all below. It is never held while time passes or a hook runs.
 	mu       sync.Mutex
@@ -45,7 +45,6 @@ type Server struct {
 	tokens   map[string]*token
 	subjects map[string][]*token // by clientKey, or id of the account; in the order of issue
 	issued   []string
-	faults   []*injected
 	calls    []Call
 }
 
@@ -65,15 +64,8 @@ func Start(opts ...Option) (*Server, error) {
 	for _, opt := range opts {
 		opt(&c)
 	}
-	if !isLoopback(c.addr) {
-		return nil, fmt.Errorf("address %q is not a loopback IP address with a port", c.addr)
-	}
 	if c.lifetime < time.Second {
 		return nil, errors.New("token lifetime is less than a second")
-	}
-	listener, err := net.Listen("tcp", c.addr)
-	if err != nil {
-		return nil, fmt.Errorf("listening: %w", err)
 	}
 	s := &Server{
 		behaviour: c.behaviour,
@@ -84,10 +76,10 @@ func Start(opts ...Option) (*Server, error) {
 		subjects:  map[string][]*token{},
 	}
 	s.addAccount(c.lifetime)
-	s.http = httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
-	_ = s.http.Listener.Close() // the one that httptest chose
-	s.http.Listener = listener
-	s.http.Config.ErrorLog = discardLog
+	var err error
+	if s.http, err = simulation.NewServer(c.addr, s.serve); err != nil {
+		return nil, err
+	}
 	s.http.Config.ConnState = s.conns.changed
 	s.http.EnableHTTP2 = c.http2
 	s.http.StartTLS()
@@ -123,9 +115,7 @@ func (s *Server) PlainURL() string {
 
 // CABundle returns the authority that vouches for the server, as PEM. It is that of net/http/httptest, whose private key is
 // public: trust it in tests only.
-func (s *Server) CABundle() []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.http.Certificate().Raw})
-}
+func (s *Server) CABundle() []byte { return simulation.CABundle(s.http) }
 
 // Now returns the time of the server's clock, which Behaviour.ClockSkew moves.
 func (s *Server) Now() time.Time { return s.clock.Now().Add(s.behaviour.ClockSkew) }
@@ -247,7 +237,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if fault.Before != nil {
 		fault.Before()
 	}
-	inTime := fault.isLate() || fault.Latency <= 0 || s.wait(r, fault.Latency)
+	inTime := fault.isLate() || s.wait(r, fault.Latency)
 	var rep reply
 	if inTime && fault.hasEffect() {
 		rep = s.handle(r, call.Endpoint, p, errors.Join(readErr, parseErr))
@@ -259,7 +249,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if fault.After != nil {
 		fault.After()
 	}
-	if fault.isLate() && fault.Latency > 0 {
+	if fault.isLate() {
 		inTime = s.wait(r, fault.Latency)
 	}
 

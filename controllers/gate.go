@@ -71,13 +71,31 @@ type stay struct {
 type workers struct {
 	size int
 	busy atomic.Int64 // with steps
+	all  *workers     // if these are only those with steps at one server: the ones of all servers. Nil: these are all.
 }
 
-func (w *workers) take(n int64) { w.busy.Add(n) }
+// atServer returns workers for the gates of the accounts at one server. If anybody can have accounts there, many of them must
+// not have more of the workers than one could: when the server hangs, all do.
+func (w *workers) atServer() *workers { return &workers{all: w} }
+
+func (w *workers) take(n int64) {
+	w.busy.Add(n)
+	if w.all != nil {
+		w.all.take(n)
+	}
+}
 
 // room is how many of them one account may have, if so many more begin: as many as no account has then. So one that is slow
 // has half of them at most, two have a third each, and however many do not answer, some are left for the next.
-func (w *workers) room(more int) int { return max(w.size-int(w.busy.Load())-more, 1) }
+func (w *workers) room(more int) int {
+	if w.all != nil {
+		return w.all.room(more)
+	}
+	return max(w.size-int(w.busy.Load())-more, 1)
+}
+
+// isFull says whether the accounts of the server together have as many as one may have.
+func (w *workers) isFull() bool { return w.all != nil && int(w.busy.Load()) >= w.room(0) }
 
 // visit is a step of a resource that wants to begin.
 type visit struct {
@@ -216,7 +234,7 @@ func (g *gate) wait(v visit, at *place, now time.Time) time.Duration {
 			full = min(max(full, wait+g.bucket.lasts(len(g.places))/20), longestWait)
 		}
 	}
-	if len(g.inside)+moreUrgent >= room {
+	if len(g.inside)+moreUrgent >= room || g.workers.isFull() {
 		return max(wait, full)
 	}
 	return wait

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"net/http"
+	"net/url"
 	"sync"
 
 	"k8s.io/utils/clock"
@@ -20,7 +21,8 @@ import (
 )
 
 // oauthSessions holds the connections to the servers of OAuthTokens: one server for all that have the same URLs, and one gate
-// for all that have the same client and secret there. Both are there as long as an OAuthToken needs them.
+// for all that have the same client and secret there. Both are there as long as an OAuthToken needs them. Of the workers the
+// clients of one host have no more than one client may have: whoever writes OAuthTokens can name as many clients as they like.
 type oauthSessions struct {
 	clock     clock.PassiveClock
 	metrics   *metrics.Metrics
@@ -32,6 +34,7 @@ type oauthSessions struct {
 	servers map[oauthProvider]*oauthServer
 	gates   map[oauthAccount]*usedGate
 	open    map[ref]*oauthSession
+	at      map[string]*workers // by host; there are no more than presets and allowed hosts
 }
 
 // oauthServer is the connection to one server.
@@ -39,6 +42,7 @@ type oauthServer struct {
 	tokens *oauth.Endpoint
 	// resources is nil where there is no API to ask about an account.
 	resources *securedsigning.API
+	workers   *workers
 	users     int
 }
 
@@ -85,7 +89,7 @@ func (s *oauthSessions) connect(who ref, p oauthProvider, client, with string) (
 	}
 	entrance, known := s.gates[account]
 	if !known {
-		entrance = &usedGate{gate: newGate(s.clock, defaultRequestsPerSecond, defaultBurst, s.workers)}
+		entrance = &usedGate{gate: newGate(s.clock, defaultRequestsPerSecond, defaultBurst, server.workers)}
 		s.gates[account] = entrance
 	}
 	server.users++
@@ -130,6 +134,14 @@ func (s *oauthSessions) paused(who ref) bool {
 }
 
 func (s *oauthSessions) dial(p oauthProvider) (*oauthServer, error) {
+	u, err := url.Parse(p.tokenURL)
+	if err != nil {
+		return nil, err
+	}
+	host := hostOf(u)
+	if s.at[host] == nil {
+		s.at[host] = s.workers.atServer()
+	}
 	roots := s.roots
 	if p.caBundle != "" {
 		roots = x509.NewCertPool()
@@ -153,7 +165,7 @@ func (s *oauthSessions) dial(p oauthProvider) (*oauthServer, error) {
 	if err != nil {
 		return nil, err
 	}
-	made := &oauthServer{tokens: tokens}
+	made := &oauthServer{tokens: tokens, workers: s.at[host]}
 	if !p.bearer { // which is that of Secured Signing
 		return made, nil
 	}

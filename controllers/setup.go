@@ -131,6 +131,7 @@ func newReconcilers(c client.Client, secrets, live client.Reader, o Options) rec
 				clock: o.Clock, metrics: o.Metrics, transport: o.Transport, roots: o.OAuth.RootCAs,
 				workers: &workers{size: o.Concurrency},
 				servers: map[oauthProvider]*oauthServer{}, gates: map[oauthAccount]*usedGate{}, open: map[ref]*oauthSession{},
+				at: map[string]*workers{},
 			},
 			credentials: newMemory[oauthCredentials](), states: refreshStates{newMemory[refreshState]()}, accounts: newMemory[string](),
 		},

@@ -12,13 +12,14 @@ import (
 )
 
 // attempts remembers which steps failed and when each may be tried again, so that an unrelated event does not bring a
-// failed request forward; which steps of a deletion need not be done again; and which failure has been told of. It is kept
-// in memory: after a restart each step is tried once.
+// failed request forward; which steps of a deletion need not be done again; which failure has been told of; and what was written
+// of a resource itself. It is kept in memory: after a restart each step is tried once.
 type attempts struct {
 	clock      clock.PassiveClock
 	fast, slow workqueue.TypedRateLimiter[attemptKey]
 	fulfilled  *memory[fulfilled]
 	ailing     *memory[string] // of what is not well: the reason that was told of last, or none
+	written    *memory[ownWrite]
 
 	mu   sync.Mutex
 	next map[ref]map[attemptKey]time.Time
@@ -45,6 +46,7 @@ func newAttempts(clk clock.PassiveClock) *attempts {
 		fast: workqueue.NewTypedItemExponentialFailureRateLimiter[attemptKey](time.Second, 30*time.Second),
 		slow: workqueue.NewTypedItemExponentialFailureRateLimiter[attemptKey](30*time.Second, 10*time.Minute),
 		next: map[ref]map[attemptKey]time.Time{}, fulfilled: newMemory[fulfilled](), ailing: newMemory[string](),
+		written: newMemory[ownWrite](),
 	}
 }
 
@@ -109,6 +111,7 @@ func (a *attempts) gone(r ref) {
 func (a *attempts) goneBut(r ref, step string) {
 	a.fulfilled.drop(r)
 	a.ailing.drop(r)
+	a.written.drop(r)
 	a.forget(r, func(k attemptKey) bool { return k.step != step })
 }
 

@@ -64,6 +64,9 @@ func (r *ClientReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctr
 		}
 		return ctrl.Result{}, fmt.Errorf("reading the SfsClient: %w", err)
 	}
+	if r.attempts.behind(who, c) {
+		return ctrl.Result{RequeueAfter: catchUp}, nil
+	}
 	ctx = withGeneration(ctx, c)
 	p := r.passOver(who, c)
 	if !c.DeletionTimestamp.IsZero() {

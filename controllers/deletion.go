@@ -42,6 +42,7 @@ func (p *pass) ensureFinalizers(ctx context.Context, wanted map[string]bool) err
 		o.SetFinalizers(changed.GetFinalizers())
 		o.SetResourceVersion(changed.GetResourceVersion())
 	}
+	p.attempts.wrote(p.ref, p.object)
 	return nil
 }
 

@@ -69,6 +69,9 @@ func (r *OAuthReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 		}
 		return ctrl.Result{}, fmt.Errorf("reading the OAuthToken: %w", err)
 	}
+	if r.attempts.behind(who, o) {
+		return ctrl.Result{RequeueAfter: catchUp}, nil
+	}
 	ctx = withGeneration(ctx, o)
 	p := r.passOver(who, o)
 	if !o.DeletionTimestamp.IsZero() {

@@ -226,6 +226,7 @@ func (p *pass) save(ctx context.Context) error {
 	}
 	p.object.SetResourceVersion(written.GetResourceVersion())
 	p.saved = copyOf(p.object)
+	p.attempts.wrote(p.ref, p.object)
 	return nil
 }
 
@@ -315,8 +316,24 @@ func onlyStatus(o object) object {
 // waits for may be at SFS, or may have been overlooked.
 const longestBlindness = 10 * time.Minute
 
+// shortestAccount is how old a new resource is at the least when its status first says that its turn has not come.
+const shortestAccount = 10 * time.Second
+
+// isAboutToBegin says of a new resource whether it only waits for its turn, and will not for long. A status that says so would
+// be a write for each of very many that are made at once, and untrue when it is read; until there is another, it says that
+// nothing has been observed.
+func (p *pass) isAboutToBegin() bool {
+	ready := conditions.Get(p.object, v1alpha1.ReadyCondition)
+	age := max(p.now.Sub(p.object.GetCreationTimestamp().Time), 0) // by two clocks
+	return p.hasTurn && p.wake > 0 && age+p.wake < shortestAccount &&
+		len(*p.saved.GetConditions()) == 0 && ready != nil && ready.Reason == v1alpha1.ProgressingReason
+}
+
 // finish ends the pass: the status is written once, and only what was saved is told.
 func (p *pass) finish(ctx context.Context, err error) (ctrl.Result, error) {
+	if unsettled(err) == nil && p.isAboutToBegin() {
+		return p.result(), nil
+	}
 	saveErr := p.save(ctx)
 	if apierrors.IsNotFound(saveErr) {
 		saveErr = nil // deleted meanwhile: there is nobody to tell

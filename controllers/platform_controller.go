@@ -70,6 +70,9 @@ func (r *PlatformReconciler) Reconcile(ctx context.Context, req ctrl.Request) (c
 		}
 		return ctrl.Result{}, fmt.Errorf("reading the SfsPlatform: %w", err)
 	}
+	if r.attempts.behind(who, platform) {
+		return ctrl.Result{RequeueAfter: catchUp}, nil
+	}
 	ctx = withGeneration(ctx, platform)
 	p := &platformPass{pass: newPass(who, platform, r.clock, r.client, r.recorder, r.attempts), platform: platform}
 	if !platform.DeletionTimestamp.IsZero() {

@@ -59,6 +59,9 @@ func (r *UserReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.
 		}
 		return ctrl.Result{}, fmt.Errorf("reading the SfsClientUser: %w", err)
 	}
+	if r.attempts.behind(who, u) {
+		return ctrl.Result{RequeueAfter: catchUp}, nil
+	}
 	ctx = withGeneration(ctx, u)
 	p := &userPass{user: u, tenantPass: &tenantPass{
 		pass:     newPass(who, u, r.clock, r.client, r.recorder, r.attempts),

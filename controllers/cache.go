@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"unique"
 
 	corev1 "k8s.io/api/core/v1"
@@ -118,7 +119,8 @@ func digestSecret(obj any) (any, error) {
 	}
 	secret.Data = digests
 	if have := seen(secret, ref{}, ""); isPlain(secret, have) {
-		secret.GenerateName, secret.Data, secret.Labels = have.values(), nil, plainLabels
+		secret.GenerateName, secret.Annotations = pack(have)
+		secret.Data, secret.Labels = nil, plainLabels
 	}
 	return secret, nil
 }
@@ -131,14 +133,51 @@ const byReference = "by reference"
 // plainLabels are those of all plain Secrets.
 var plainLabels = map[string]string{v1alpha1.ManagedByLabel: v1alpha1.ManagedByValue, v1alpha1.OwnerLabel: byReference}
 
+// packedAnnotations are those that the operator gives a Secret.
+var packedAnnotations = slices.Concat(sealed, slices.Sorted(maps.Keys(tokenAnnotations)), []string{
+	v1alpha1.ContentHashAnnotation, v1alpha1.RevisionAnnotation, v1alpha1.OwnerNameAnnotation,
+})
+
 // isPlain says of a Secret whether it is as the operator wrote it, without anything out of the ordinary. Nearly all are, and
-// the cache holds less of them: one digest of all values, which has taken the place of a name that no such Secret has, and no
-// labels but those that all have.
+// the cache holds less of them: one digest of all values and the annotations of the operator, in one string that has taken the
+// place of a name that no such Secret has, and no labels but those that all have.
 func isPlain(secret *corev1.Secret, have *published) bool {
 	controller := metav1.GetControllerOf(secret)
 	return have.intact() && have.made && have.annotations[v1alpha1.RevokePreviousAtAnnotation] == "" &&
 		controller != nil && len(secret.Labels) == len(plainLabels) && secret.Labels[v1alpha1.OwnerLabel] == string(controller.UID) &&
 		secret.Labels[v1alpha1.ManagedByLabel] == v1alpha1.ManagedByValue
+}
+
+// packed stands between what is packed.
+const packed = "\x00"
+
+// pack returns the digest of all values of a plain Secret and the annotations of the operator in one string, and the others.
+func pack(plain *published) (string, map[string]string) {
+	all, others := []string{plain.values()}, maps.Clone(plain.annotations)
+	for _, name := range packedAnnotations {
+		value := others[name]
+		if strings.Contains(value, packed) {
+			value = ""
+		}
+		if all = append(all, value); value != "" {
+			delete(others, name)
+		}
+	}
+	return strings.Join(all, packed), sharingKeys(others)
+}
+
+// unpack returns what was packed of a Secret: the digest of all values, and all annotations.
+func unpack(secret *corev1.Secret) (values string, annotations map[string]string) {
+	values, rest, _ := strings.Cut(secret.GenerateName, packed)
+	annotations = make(map[string]string, len(packedAnnotations)+len(secret.Annotations))
+	maps.Copy(annotations, secret.Annotations)
+	for _, name := range packedAnnotations {
+		var value string
+		if value, rest, _ = strings.Cut(rest, packed); value != "" {
+			annotations[name] = value
+		}
+	}
+	return values, annotations
 }
 
 // isCondensed says whether the cache holds less of a Secret.

@@ -73,7 +73,7 @@ func measureCached(b *testing.B, o client.Object) {
 // makeAnother gives a copy what no two objects have alike.
 func makeAnother(o client.Object, number int) {
 	id := fmt.Sprintf("00000000-0000-0000-0000-%012d", number)
-	o.SetName(fmt.Sprintf("%s-%06d", o.GetName(), number))
+	o.SetName(fmt.Sprintf("%06d-%s", number, o.GetName())) // that of a Secret ends as its default has it
 	o.SetUID(types.UID(id))
 	switch o := o.(type) {
 	case *v1alpha1.SfsClient:
@@ -82,7 +82,7 @@ func makeAnother(o client.Object, number int) {
 		o.Status.UserKey = id
 	case *corev1.Secret:
 		o.Labels[v1alpha1.OwnerLabel] = id
-		o.OwnerReferences[0].UID = types.UID(id)
+		o.OwnerReferences[0].UID, o.OwnerReferences[0].Name = types.UID(id), fmt.Sprintf("%06d-%s", number, o.OwnerReferences[0].Name)
 	}
 }
 
@@ -92,12 +92,12 @@ func BenchmarkMemories(b *testing.B) {
 	const tenants = 10_000
 	for b.Loop() {
 		before := heapInUse()
-		secrets, tokens := &Secrets{known: map[ref]map[string]*knownSecret{}}, keptTokens{newMemory[keptToken]()}
+		secrets, tokens := &Secrets{known: knownSecrets{}}, keptTokens{newMemory[keptToken]()}
 		for i := range tenants {
 			who := ref{kind: clientKind, namespace: "tenants", name: fmt.Sprintf("shop-%06d", i)}
 			hash := contentHash(nil, []string{who.name})
 			for _, suffix := range []string{v1alpha1.SecretSuffix, v1alpha1.TokenSecretSuffix} {
-				secrets.remember(who, who.name+suffix, func(k *knownSecret) { k.hash, k.form = hash, form{}.digest() })
+				secrets.remember(who, who.name+suffix, func(k *knownSecret) { k.hash, k.form = strings.Clone(hash), shared(form{}.digest()) })
 			}
 			tokens.put(who, keptToken{mintedToken: mintedToken{
 				value: sendforsign.Secret(strings.Repeat("t", 600)), of: contentHash(nil, []string{hash}),

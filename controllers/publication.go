@@ -258,24 +258,28 @@ type published struct {
 }
 
 func seen(secret *corev1.Secret, who ref, owner types.UID) *published {
-	revision, _ := strconv.ParseInt(secret.Annotations[v1alpha1.RevisionAnnotation], 10, 64) // 0 where there is none
+	condensed, allValues, annotations := isCondensed(secret), "", secret.Annotations
+	if condensed {
+		allValues, annotations = unpack(secret)
+	}
+	revision, _ := strconv.ParseInt(annotations[v1alpha1.RevisionAnnotation], 10, 64) // 0 where there is none
 	controller := metav1.GetControllerOf(secret)
 	owned := controller != nil && controller.UID == owner
 	proven := owned || secret.Labels[v1alpha1.ManagedByLabel] == v1alpha1.ManagedByValue
-	merged := !proven && secret.Annotations[v1alpha1.CreationPolicyAnnotation] == string(v1alpha1.SecretMerge)
+	merged := !proven && annotations[v1alpha1.CreationPolicyAnnotation] == string(v1alpha1.SecretMerge)
 	label := ownerOf(secret)
 	// One without an owner reference that somebody has taken the label from, or that a former resource has left.
-	named := secret.Annotations[v1alpha1.OwnerNameAnnotation] == ownerName(who)
+	named := annotations[v1alpha1.OwnerNameAnnotation] == ownerName(who)
 	ours := owned || (controller == nil || merged) && (label == string(owner) || named)
 	return &published{
 		uid:         secret.UID,
 		kind:        secret.Type,
 		immutable:   secret.Immutable != nil && *secret.Immutable,
 		digests:     secret.Data,
-		condensed:   isCondensed(secret),
-		allValues:   secret.GenerateName,
+		condensed:   condensed,
+		allValues:   allValues,
 		labels:      secret.Labels,
-		annotations: secret.Annotations,
+		annotations: annotations,
 		labelled: label != "" && (owner == "" || label == string(owner)) &&
 			(merged || secret.Labels[v1alpha1.ManagedByLabel] == v1alpha1.ManagedByValue),
 		ours:     ours,

@@ -12,6 +12,7 @@ import (
 
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 )
@@ -69,33 +70,52 @@ func (r *ClientReconciler) guard(ctx context.Context, p *clientPass, clientKey, 
 // rivals returns the other SfsClients that name or hold the same client, and may. Only those that name one can have rivals
 // that the cache does not show yet, and are rare: so these are looked for at the API server.
 func (r *ClientReconciler) rivals(ctx context.Context, p *clientPass, clientKey, customKey string) ([]v1alpha1.SfsClient, error) {
-	reader := client.Reader(r.client)
+	find := r.cachedBy
 	if p.client.NamesItsClient() {
-		reader = r.live
+		find = r.liveBy
 	}
 	var rivals []v1alpha1.SfsClient
-	for _, by := range []client.MatchingFields{
-		{clientKeyIndex: clientKey}, {namedClientIndex: clientKey}, {namedCustomIndex: customKey},
-	} {
-		for field, value := range by {
-			if value == "" {
-				continue
-			}
-			var found v1alpha1.SfsClientList
-			if err := reader.List(ctx, &found, by, client.UnsafeDisableDeepCopy); err != nil {
-				return nil, fmt.Errorf("looking for other SfsClients by %s: %w", field, err)
-			}
-			for _, other := range found.Items {
-				// A customKey says nothing beyond its account; that two platforms have the same one shows by the clientKey.
-				same := other.Spec.PlatformRef.Name == p.platform.Name || field != namedCustomIndex && sameAccount(ctx, r.client, p.platform, &other)
-				if same && other.UID != p.client.UID && mayHave(ctx, r.client, &other) {
-					rivals = append(rivals, other)
-				}
+	for _, by := range []mark{{clientKeyIndex, clientKey}, {namedClientIndex, clientKey}, {namedCustomIndex, customKey}} {
+		found, err := find(ctx, by)
+		if err != nil {
+			return nil, fmt.Errorf("looking for other SfsClients by %s: %w", by.field, err)
+		}
+		for _, other := range found {
+			// A customKey says nothing beyond its account; that two platforms have the same one shows by the clientKey.
+			same := other.Spec.PlatformRef.Name == p.platform.Name || by.field != namedCustomIndex && sameAccount(ctx, r.client, p.platform, &other)
+			if same && other.UID != p.client.UID && mayHave(ctx, r.client, &other) {
+				rivals = append(rivals, other)
 			}
 		}
 	}
 	oldestFirst(rivals)
 	return rivals, nil
+}
+
+// mark is a field and its value, which no two SfsClients should share. Without a value there is none.
+type mark struct{ field, value string }
+
+// cachedBy returns the SfsClients of which the cache shows that they have a mark. They are only to be looked at.
+func (r *ClientReconciler) cachedBy(ctx context.Context, by mark) ([]v1alpha1.SfsClient, error) {
+	switch {
+	case by.value == "":
+		return nil, nil
+	case by.field == clientKeyIndex:
+		return havingClient(ctx, r.client, by.value)
+	}
+	var found v1alpha1.SfsClientList
+	err := r.client.List(ctx, &found, client.MatchingFields{by.field: by.value}, client.UnsafeDisableDeepCopy)
+	return found.Items, err
+}
+
+// liveBy asks the API server for them.
+func (r *ClientReconciler) liveBy(ctx context.Context, by mark) ([]v1alpha1.SfsClient, error) {
+	if by.value == "" {
+		return nil, nil
+	}
+	var found v1alpha1.SfsClientList
+	err := r.live.List(ctx, &found, client.MatchingFields{by.field: by.value})
+	return found.Items, err
 }
 
 // sameAccount says whether a rival may mean the same account: the keys of a test account may be a copy of those of another.
@@ -163,11 +183,11 @@ func holdsAlone(ctx context.Context, c client.Reader, platform *v1alpha1.SfsPlat
 
 // holders returns the other SfsClients that have the same client, and may.
 func holders(ctx context.Context, c client.Reader, platform *v1alpha1.SfsPlatform, who *v1alpha1.SfsClient) ([]v1alpha1.SfsClient, error) {
-	var all v1alpha1.SfsClientList
-	if err := c.List(ctx, &all, client.MatchingFields{clientKeyIndex: who.Status.ClientKey}, client.UnsafeDisableDeepCopy); err != nil {
+	all, err := havingClient(ctx, c, who.Status.ClientKey)
+	if err != nil {
 		return nil, fmt.Errorf("looking for other SfsClients: %w", err)
 	}
-	others := slices.DeleteFunc(all.Items, func(other v1alpha1.SfsClient) bool {
+	others := slices.DeleteFunc(all, func(other v1alpha1.SfsClient) bool {
 		return other.UID == who.UID || !sameAccount(ctx, c, platform, &other) || !mayHave(ctx, c, &other)
 	})
 	oldestFirst(others)
@@ -199,16 +219,19 @@ func (r *ClientReconciler) rivalsOf(ctx context.Context, o client.Object) []ctrl
 		return nil
 	}
 	var requests []ctrl.Request
-	for _, by := range []client.MatchingFields{
-		{clientKeyIndex: c.Status.ClientKey}, {namedClientIndex: c.Status.ClientKey}, {namedCustomIndex: c.Status.CustomKey},
-		{clientKeyIndex: c.Spec.ClientKey}, {namedClientIndex: c.Spec.ClientKey}, {namedCustomIndex: c.Spec.CustomKey},
+	for _, by := range []mark{
+		{clientKeyIndex, c.Status.ClientKey}, {namedClientIndex, c.Status.ClientKey}, {namedCustomIndex, c.Status.CustomKey},
+		{clientKeyIndex, c.Spec.ClientKey}, {namedClientIndex, c.Spec.ClientKey}, {namedCustomIndex, c.Spec.CustomKey},
 	} {
-		for _, value := range by {
-			if value != "" {
-				requests = append(requests, requestsFor(ctx, r.client, &v1alpha1.SfsClientList{}, by)...)
+		found, err := r.cachedBy(ctx, by)
+		if err != nil {
+			log.FromContext(ctx).Error(err, "Looking for other SfsClients", "field", by.field)
+		}
+		for i := range found {
+			if found[i].UID != c.UID {
+				requests = append(requests, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(&found[i])})
 			}
 		}
 	}
-	itself := ctrl.Request{NamespacedName: client.ObjectKeyFromObject(c)}
-	return slices.DeleteFunc(requests, func(other ctrl.Request) bool { return other == itself })
+	return requests
 }

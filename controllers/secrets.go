@@ -45,11 +45,12 @@ type Secrets struct {
 	metrics *metrics.Metrics
 
 	mu    sync.Mutex
-	known map[ref]map[string]*knownSecret
+	known knownSecrets
 }
 
 // knownSecret is what this process knows of a Secret beyond what the cache shows.
 type knownSecret struct {
+	name string
 	// hash of the content that was last written or read live; empty where there was no Secret. A cache that shows another
 	// one is behind (or somebody wrote after us): only then is a Secret read live.
 	hash string
@@ -58,6 +59,18 @@ type knownSecret struct {
 	form   string
 	// confirmed says that the owner was there when this process first wrote.
 	confirmed bool
+}
+
+// knownSecrets are those of each owner, which are few.
+type knownSecrets map[ref][]knownSecret
+
+// find returns one, or nil.
+func (k knownSecrets) find(owner ref, name string) *knownSecret {
+	of := k[owner]
+	if i := slices.IndexFunc(of, func(one knownSecret) bool { return one.name == name }); i >= 0 {
+		return &of[i]
+	}
+	return nil
 }
 
 // repairPause is how long a Secret is left as it is that was put right and is missing or damaged again: somebody else keeps
@@ -71,8 +84,10 @@ func (s *Secrets) observe(ctx context.Context, owner ref, uid types.UID, name st
 	key := types.NamespacedName{Namespace: owner.namespace, Name: name}
 	err := s.cached.Get(ctx, key, &secret, client.UnsafeDisableDeepCopy) // it is only looked at
 	switch {
-	case err == nil && (!wrote || secret.Annotations[v1alpha1.ContentHashAnnotation] == last):
-		return seen(&secret, owner, uid), nil
+	case err == nil:
+		if have := seen(&secret, owner, uid); !wrote || have.annotations[v1alpha1.ContentHashAnnotation] == last {
+			return have, nil
+		}
 	case client.IgnoreNotFound(err) != nil:
 		return nil, fmt.Errorf("reading Secret %s: %w", key, err)
 	}
@@ -90,8 +105,9 @@ func (s *Secrets) observe(ctx context.Context, owner ref, uid types.UID, name st
 	if _, err := digestSecret(&secret); err != nil {
 		return nil, err
 	}
-	s.remember(owner, name, func(k *knownSecret) { k.hash = secret.Annotations[v1alpha1.ContentHashAnnotation] })
-	return seen(&secret, owner, uid), nil
+	have := seen(&secret, owner, uid)
+	s.remember(owner, name, func(k *knownSecret) { k.hash = have.annotations[v1alpha1.ContentHashAnnotation] })
+	return have, nil
 }
 
 // ensure writes a Secret where what is there differs. It says whether that put right what somebody else had done to it.
@@ -165,7 +181,7 @@ func (s *Secrets) write(ctx context.Context, owner client.Object, who ref, have 
 		return explainWrite(err, want.name)
 	}
 	s.remember(who, want.name, func(k *knownSecret) {
-		k.hash, k.writes, k.form = hash, [2]time.Time{s.clock.Now(), k.writes[0]}, want.form.digest()
+		k.hash, k.writes, k.form = hash, [2]time.Time{s.clock.Now(), k.writes[0]}, shared(want.form.digest())
 	})
 	return nil
 }
@@ -575,9 +591,9 @@ func (s *Secrets) owned(ctx context.Context, owner client.Object, who ref) ([]st
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for name, k := range s.known[who] {
+	for _, k := range s.known[who] {
 		if k.hash != "" {
-			names[name] = true
+			names[k.name] = true
 		}
 	}
 	maps.DeleteFunc(names, func(_ string, there bool) bool { return !there }) // somebody's finalizer holds it
@@ -585,19 +601,14 @@ func (s *Secrets) owned(ctx context.Context, owner client.Object, who ref) ([]st
 }
 
 func (s *Secrets) lastWritten(owner ref, name string) (string, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	k, known := s.known[owner][name]
-	if !known || k.hash == "" {
-		return "", false
-	}
-	return k.hash, true
+	k := s.lastWrite(owner, name)
+	return k.hash, k.hash != ""
 }
 
 func (s *Secrets) lastWrite(owner ref, name string) knownSecret {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if k, known := s.known[owner][name]; known {
+	if k := s.known.find(owner, name); k != nil {
 		return *k
 	}
 	return knownSecret{}
@@ -606,20 +617,19 @@ func (s *Secrets) lastWrite(owner ref, name string) knownSecret {
 func (s *Secrets) remember(owner ref, name string, change func(*knownSecret)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.known[owner] == nil {
-		s.known[owner] = map[string]*knownSecret{}
+	k := s.known.find(owner, name)
+	if k == nil {
+		s.known[owner] = append(slices.Clip(s.known[owner]), knownSecret{name: name})
+		k = s.known.find(owner, name)
 	}
-	if s.known[owner][name] == nil {
-		s.known[owner][name] = &knownSecret{}
-	}
-	change(s.known[owner][name])
+	change(k)
 }
 
 // gone records that there is no such Secret.
 func (s *Secrets) gone(owner ref, name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if k, known := s.known[owner][name]; known {
+	if k := s.known.find(owner, name); k != nil {
 		k.hash = ""
 	}
 }

@@ -94,6 +94,7 @@ func (s *session) call(ctx context.Context, who ref, do func(context.Context, *s
 	if err := s.gate.paused(); err != nil {
 		return err
 	}
+	s.clients.expire()
 	s.gate.spend(who)
 	err = do(ctx, s.api, platform)
 	if sendforsign.IsUnauthorized(err) && s.tokens.Refused(func(t sendforsign.Secret) bool { return t == platform }) {

@@ -100,7 +100,7 @@ func newReconcilers(c client.Client, secrets, live client.Reader, o Options) rec
 		},
 	}
 	writer := &Secrets{
-		cached: secrets, resources: c, live: live, writer: c, clock: o.Clock, metrics: o.Metrics, known: map[ref]map[string]*knownSecret{},
+		cached: secrets, resources: c, live: live, writer: c, clock: o.Clock, metrics: o.Metrics, known: knownSecrets{},
 	}
 	maker := &creator{clock: o.Clock, unsaved: newMemory[unsavedKey]()}
 	tried := newAttempts(o.Clock)

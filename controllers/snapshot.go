@@ -32,7 +32,7 @@ func (s *session) clientKeys(ctx context.Context, who ref, customKey string, max
 	if keys, age := s.clients.read(customKey); age < maxAge {
 		return keys, nil
 	}
-	_, err, _ := s.clients.loading.Do("", func() (any, error) {
+	loaded, err, _ := s.clients.loading.Do("", func() (any, error) {
 		taken := s.clients.clock.Now()
 		var all []sendforsign.Client
 		err := s.call(context.WithoutCancel(ctx), who, func(ctx context.Context, api *sendforsign.API, platform sendforsign.Secret) (err error) {
@@ -42,14 +42,12 @@ func (s *session) clientKeys(ctx context.Context, who ref, customKey string, max
 		if err != nil {
 			return nil, err
 		}
-		s.clients.write(taken, all)
-		return nil, nil
+		return s.clients.write(taken, all), nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	keys, _ := s.clients.read(customKey)
-	return keys, nil
+	return loaded.(map[string][]string)[customKey], nil
 }
 
 func (s *snapshot) read(customKey string) (keys []string, age time.Duration) {
@@ -58,7 +56,16 @@ func (s *snapshot) read(customKey string) (keys []string, age time.Duration) {
 	return s.byCustomKey[customKey], s.clock.Now().Sub(s.taken)
 }
 
-func (s *snapshot) write(taken time.Time, all []sendforsign.Client) {
+// expire drops what is too old to be used: with each client of the account in it, it takes much room.
+func (s *snapshot) expire() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.clock.Now().Sub(s.taken) >= snapshotAge {
+		s.byCustomKey = nil
+	}
+}
+
+func (s *snapshot) write(taken time.Time, all []sendforsign.Client) map[string][]string {
 	byCustomKey := map[string][]string{}
 	for _, c := range all {
 		if c.CustomKey != "" {
@@ -68,4 +75,5 @@ func (s *snapshot) write(taken time.Time, all []sendforsign.Client) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.taken, s.byCustomKey = taken, byCustomKey
+	return byCustomKey
 }

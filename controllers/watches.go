@@ -5,7 +5,9 @@ package controllers
 
 import (
 	"context"
+	"hash/fnv"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -45,7 +47,7 @@ const (
 	ownerIndex  = "owner"  // of a Secret whose name does not tell: the UID of its resource
 
 	// These serve to find rivals, also at the API server: the CRD lets it select by them.
-	clientKeyIndex   = "status.clientKey"
+	clientKeyIndex   = "status.clientKey" // in the cache by bucketOf
 	namedClientIndex = "spec.clientKey"
 	namedCustomIndex = "spec.customKey"
 
@@ -63,7 +65,12 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		{&v1alpha1.SfsClient{}, platformIndex, func(o client.Object) []string {
 			return []string{o.(*v1alpha1.SfsClient).Spec.PlatformRef.Name}
 		}},
-		{&v1alpha1.SfsClient{}, clientKeyIndex, func(o client.Object) []string { return present(o.(*v1alpha1.SfsClient).Status.ClientKey) }},
+		{&v1alpha1.SfsClient{}, clientKeyIndex, func(o client.Object) []string {
+			if key := o.(*v1alpha1.SfsClient).Status.ClientKey; key != "" {
+				return []string{bucketOf(key)}
+			}
+			return nil
+		}},
 		{&v1alpha1.SfsClient{}, namingIndex, func(o client.Object) []string {
 			if o.(*v1alpha1.SfsClient).NamesItsClient() {
 				return []string{"true"}
@@ -88,6 +95,24 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		}
 	}
 	return nil
+}
+
+// bucketOf is what the cache has in its index for a clientKey: a place for each would take more room than any other part of an
+// SfsClient but itself.
+func bucketOf(clientKey string) string {
+	const buckets = 1 << 14
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(clientKey))
+	return strconv.Itoa(int(h.Sum32() % buckets))
+}
+
+// havingClient returns the SfsClients that the cache shows to have a client. They are only to be looked at.
+func havingClient(ctx context.Context, cached client.Reader, clientKey string) ([]v1alpha1.SfsClient, error) {
+	var bucket v1alpha1.SfsClientList
+	if err := cached.List(ctx, &bucket, client.MatchingFields{clientKeyIndex: bucketOf(clientKey)}, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(bucket.Items, func(c v1alpha1.SfsClient) bool { return c.Status.ClientKey != clientKey }), nil
 }
 
 func present(value string) []string {
@@ -220,10 +245,7 @@ func wantsAttention() predicate.Predicate {
 // changedByOthers lets no write of a Secret by the operator through: each of those counts the revision up, and leaves the
 // Secret as the operator wants it. But for one that gives the Secret an owner: a finalizer may not be needed any more.
 func changedByOthers() predicate.Predicate {
-	revision := func(o client.Object) int64 {
-		n, _ := strconv.ParseInt(o.GetAnnotations()[v1alpha1.RevisionAnnotation], 10, 64) // 0 where there is none
-		return n
-	}
+	revision := func(o client.Object) int64 { return seen(o.(*corev1.Secret), ref{}, "").revision }
 	p := updated(func(before, after client.Object) bool {
 		adopted := metav1.GetControllerOf(before) == nil && metav1.GetControllerOf(after) != nil
 		return adopted || revision(after) <= revision(before) || !isUntouched(after)

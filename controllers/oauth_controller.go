@@ -133,6 +133,7 @@ func (r *OAuthReconciler) reconcile(ctx context.Context, p *oauthPass, state err
 	if blocked == nil {
 		blocked = state
 	}
+	p.kept.spec.probed = p.kept.spec.probed && p.known.unchecked == nil
 	kept := r.keeper.keep(ctx, p.kept, blocked)
 	if !p.known.next.IsZero() {
 		p.wakeIn(p.until(p.known.next))
@@ -176,8 +177,9 @@ func (p *oauthPass) objectTo() {
 		p.against = problemOf(p.kept.misshapen)
 		return
 	}
-	if !p.oauth.Spec.Provider.ChecksAccount() {
+	if !p.oauth.Spec.Provider.ChecksAccount() || p.known.unchecked != nil {
 		p.reconciler.accounts.drop(p.ref)
+		p.against = p.known.unchecked
 		return
 	}
 	const message = "%s takes the token, but has suspended the account, which is %s; set the account right there"

@@ -210,6 +210,61 @@ func TestASuspendedAccountIsToldFromABadToken(t *testing.T) {
 	}
 }
 
+// TestATokenLivesWithoutTheKeysOfTheAccountCheck: what a check lacks keeps no token from being renewed.
+func TestATokenLivesWithoutTheKeysOfTheAccountCheck(t *testing.T) {
+	t.Parallel()
+	w := newOAuthWorld(t, oauthtest.Behaviour{})
+	o, c := w.newOAuthToken("it", oauthtest.SecuredSigning, checked)
+	w.shortOf(c)
+	take := func(keys ...string) {
+		s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "it-client"}}
+		update(w.world, s, func(s *corev1.Secret) {
+			for _, key := range keys {
+				delete(s.Data, key)
+			}
+		})
+	}
+	take(v1alpha1.KeyAPIKey, v1alpha1.KeySigningSecret)
+	w.run(time.Minute)
+	w.alwaysUsable(o)
+	w.run(3 * time.Hour)
+	unchecked := []string{"the account can not be checked", "Secret it-client must have the keys apiKey, apiSecret,", "see apiKey, apiSecret"}
+	w.wantCondition(o, v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.CredentialsSecretMalformedReason, unchecked...)
+	w.wantCondition(o, v1alpha1.StalledCondition, metav1.ConditionTrue, v1alpha1.CredentialsSecretMalformedReason)
+	w.wantCondition(o, v1alpha1.TokenValidCondition, metav1.ConditionTrue, v1alpha1.IssuedReason)
+	if n := w.recorder.count("it", v1alpha1.CredentialsSecretMalformedReason); n != 1 {
+		t.Errorf("%d events tell of it, want 1", n)
+	}
+	w.putCredential(o, v1alpha1.KeyAPIKey, c.APIKey)
+	w.putCredential(o, v1alpha1.KeySigningSecret, c.APISecret)
+	w.run(soonLook + time.Second)
+	w.wantReady(o)
+	w.providers.SetAccount(c.ID, "OnHold", false)
+	w.run(probeInterval + time.Second)
+	w.wantCondition(o, v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.AccountSuspendedReason, "OnHold")
+
+	probing, _ := w.parts.oauth.keeper.probes.get(refTo(o))
+	w.run(probing.next.Sub(w.clock.Now()) - time.Second)
+	take(v1alpha1.KeySigningSecret) // so that it is noticed in the middle of a check
+	asked := w.providers.CountCalls("account", "")
+	w.run(3 * probeInterval)
+	w.wantCondition(o, v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.CredentialsSecretMalformedReason, "see apiSecret")
+	if n := w.providers.CountCalls("account", ""); n != asked {
+		t.Errorf("%d requests that can not be signed", n-asked)
+	}
+	w.putCredential(o, v1alpha1.KeySigningSecret, c.APISecret)
+	w.providers.SetAccount(c.ID, "Paid", false)
+	w.run(soonLook + probeInterval + time.Second)
+	w.wantReady(o)
+	w.putCredential(o, v1alpha1.KeySigningSecret, "wrong")
+	w.run(3 * probeInterval)
+	w.wantCondition(o, v1alpha1.TokenValidCondition, metav1.ConditionFalse, v1alpha1.TokenRejectedReason)
+	w.putCredential(o, v1alpha1.KeyCallbackURL, "nowhere")
+	w.run(2 * time.Hour)
+	w.wantCondition(o, v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.CredentialsSecretMalformedReason, "callback URL is not")
+	w.wantCondition(o, v1alpha1.TokenValidCondition, metav1.ConditionTrue, v1alpha1.IssuedReason)
+}
+
 func TestATokenThatIsRefusedIsReplacedOnce(t *testing.T) {
 	t.Parallel()
 	w := newOAuthWorld(t, oauthtest.Behaviour{})

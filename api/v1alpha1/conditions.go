@@ -90,7 +90,8 @@ const (
 	// operator (of an OAuthToken: in its own). Create it there.
 	CredentialsSecretNotFoundReason = "CredentialsSecretNotFound"
 	// CredentialsSecretMalformedReason: that Secret lacks a key (of an SfsPlatform apiKey or secret, of an OAuthToken the one
-	// that the message names), or one is empty or has a space or line break around it. Correct it.
+	// that the message names), or one is empty or has a space or line break around it. Correct it. Where only what accountCheck
+	// needs is wrong, the account is not checked, and the token is renewed all the same.
 	CredentialsSecretMalformedReason = "CredentialsSecretMalformed"
 	// CredentialsInvalidReason: SFS refuses the API key and secret, or the provider of an OAuthToken its client. Put the
 	// right pair in the credentials Secret; tokens that were published stay until they expire.

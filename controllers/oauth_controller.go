@@ -233,9 +233,17 @@ func (r *OAuthReconciler) forget(who ref) {
 
 func (*OAuthReconciler) looksOn() bool { return false }
 
-// lookOn forgets an OAuthToken that another process serves.
-func (r *OAuthReconciler) lookOn(_ context.Context, o client.Object) (ctrl.Result, error) {
-	r.forget(ref{kind: oauthKind, namespace: o.GetNamespace(), name: o.GetName()})
+// lookOn forgets an OAuthToken that another process serves, once the refresh token is stored that was given to this one: it has
+// the only copy.
+func (r *OAuthReconciler) lookOn(ctx context.Context, o client.Object) (ctrl.Result, error) {
+	who := ref{kind: oauthKind, namespace: o.GetNamespace(), name: o.GetName()}
+	if r.states.mustStore(who) && o.GetDeletionTimestamp().IsZero() {
+		p := r.passOver(who, o.DeepCopyObject().(*v1alpha1.OAuthToken))
+		if err := r.settleState(ctx, p); r.states.mustStore(who) {
+			return p.result(), unsettled(err)
+		}
+	}
+	r.forget(who)
 	return ctrl.Result{}, nil
 }
 

@@ -49,6 +49,12 @@ func (s refreshState) followedBy(refreshToken secret.Text) refreshState {
 // refreshStates are those that this process was given.
 type refreshStates struct{ *memory[refreshState] }
 
+// mustStore says whether this process has the only copy of a refresh token.
+func (s refreshStates) mustStore(who ref) bool {
+	state, known := s.get(who)
+	return known && !state.stored
+}
+
 // pending is a token that was minted, and could not be returned since its refresh token could not be stored.
 func (s refreshStates) pending(p *oauthPass) (mintedToken, bool) {
 	state, known := s.get(p.ref)

@@ -130,7 +130,7 @@ func (r *OAuthReconciler) reconcile(ctx context.Context, p *oauthPass, state err
 	if err != nil {
 		return err
 	}
-	if blocked == nil {
+	if blocked == nil && p.oauth.Grant() == v1alpha1.GrantRefreshToken {
 		blocked = state
 	}
 	p.kept.spec.probed = p.kept.spec.probed && p.known.unchecked == nil
@@ -195,11 +195,8 @@ func (p *oauthPass) objectTo() {
 
 // secretNames are those of the Secrets that are not given up.
 func (p *oauthPass) secretNames() []string {
-	names := []string{p.oauth.TokenSecretName(), p.kept.publishedIn()}
-	if p.oauth.Grant() == v1alpha1.GrantRefreshToken {
-		names = append(names, p.oauth.StateSecretName())
-	}
-	return names
+	// The state stays also where it is of no use now: should it be needed again, only a person could make another.
+	return []string{p.oauth.TokenSecretName(), p.kept.publishedIn(), p.oauth.StateSecretName()}
 }
 
 // restarts is the part of the pass that restarts what reads the Secret.

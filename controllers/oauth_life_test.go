@@ -12,6 +12,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 	"github.com/sendforsign/sfs-operator/internal/conditions"
@@ -342,17 +343,37 @@ func TestASecretThatIsLostOrDamagedIsWrittenAnew(t *testing.T) {
 func TestConsumersOfAnOAuthTokenAreRestarted(t *testing.T) {
 	t.Parallel()
 	w := newOAuthWorld(t, oauthtest.Behaviour{})
+	app, other := w.newWorkload(v1alpha1.RestartDeployment, "api"), w.newWorkload(v1alpha1.RestartDeployment, "other")
 	o, _ := w.newOAuthToken("it", oauthtest.SignicatPlatform, func(o *v1alpha1.OAuthToken) {
 		o.Spec.RolloutRestartTargets = []v1alpha1.RestartedWorkload{{Name: "api", Kind: v1alpha1.RestartDeployment}}
 	})
 	w.run(10 * time.Minute)
 	w.wantReady(o)
-	if n := len(o.Status.RolloutRestarts); n != 1 || !o.Status.RolloutRestarts[0].Pending {
-		t.Fatalf("the status tells of %+v", o.Status.RolloutRestarts)
+	w.wantRestarts(app, 0)
+	w.asked.TakeRefused() // the right to do that is not bound yet
+	if note := o.Status.RolloutRestarts[0]; !note.Pending || !strings.Contains(note.Message, restartRole) {
+		t.Errorf("without the right the status says %+v", note)
 	}
-	w.asked.TakeRefused() // the right to do that is not bound in this test
-	if note := o.Status.RolloutRestarts[0]; !strings.Contains(note.Message, restartRole) {
-		t.Errorf("it says %q", note.Message)
+	w.mayRestart()
+	w.run(10 * time.Minute)
+	w.reload(o)
+	w.reload(app)
+	revision, made := o.Status.Token.Revision, app.GetGeneration()-1
+	if made == 0 {
+		t.Error("nobody was restarted when the right was there")
+	}
+	w.run(time.Hour)
+	w.wantReady(o)
+	w.wantRestarts(app, made+o.Status.Token.Revision-revision)
+	w.wantRestarts(other, 0)
+	fingerprint, _, _ := unstructured.NestedString(app.Object,
+		"spec", "template", "metadata", "annotations", v1alpha1.RestartAnnotationPrefix+string(o.UID)[:8])
+	note := o.Status.RolloutRestarts[0]
+	if note.Fingerprint == "" || note.Fingerprint != fingerprint || note.LastRestartTime == nil || note.Pending || note.Message != "" {
+		t.Errorf("the status says %+v, the annotation %q", note, fingerprint)
+	}
+	if o.Status.Token.Revision < revision+8 {
+		t.Error("no token was renewed")
 	}
 }
 

@@ -440,6 +440,37 @@ func TestARevocationWaitsForTheCredentials(t *testing.T) {
 	w.wantRevoked(first)
 }
 
+// TestATokenThatExpiresWithinTheGracePeriodIsLeftTo is what the field previousTokenGracePeriod says.
+func TestATokenThatExpiresWithinTheGracePeriodIsLeftTo(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		grace   *metav1.Duration
+		revoked bool
+	}{
+		"by default it has expired before": {nil, false},
+		"after a shorter one it lives":     {&metav1.Duration{Duration: 3 * time.Minute}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newOAuthWorld(t, oauthtest.Behaviour{})
+			o, c := w.newOAuthToken("it", oauthtest.Generic, func(o *v1alpha1.OAuthToken) {
+				o.Spec.Token.RevocationPolicy, o.Spec.Token.PreviousTokenGracePeriod = v1alpha1.RevokeOnRotate, test.grace
+			})
+			w.providers.SetTokenLifetime(c.ID, 10*time.Minute)
+			w.settle()
+			w.alwaysUsable(o)
+			w.run(time.Hour)
+			w.wantReady(o)
+			if n := w.providers.CountCalls("revoke", ""); n > 0 != test.revoked {
+				t.Errorf("%d revocations", n)
+			}
+			if _, waits := w.secret(o.TokenSecretName()).Data[v1alpha1.KeyPreviousTokens]; waits && !test.revoked {
+				t.Error("a token waits for its revocation, which will have expired before")
+			}
+		})
+	}
+}
+
 // TestATokenOfAnotherClientSecretIsRevoked: it was replaced, and for a secret that has leaked that matters most.
 func TestATokenOfAnotherClientSecretIsRevoked(t *testing.T) {
 	t.Parallel()

@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"testing"
@@ -153,6 +154,10 @@ func TestEachRefusalSaysWhatToDo(t *testing.T) {
 			provider: oauthtest.Generic, fault: oauthtest.Fault{Endpoint: "token", Status: 400, Body: `{"error":"invalid_request"}`},
 			reason: v1alpha1.RequestRefusedReason, words: []string{"invalid_request"},
 		},
+		"a code of the provider's own": {
+			provider: oauthtest.Generic, fault: oauthtest.Fault{Endpoint: "token", Status: 403, Body: `{"error":"quota_4711"}`},
+			reason: v1alpha1.RequestRefusedReason, words: []string{"HTTP status 403", "log of the operator"},
+		},
 		"no credentials": {
 			provider: oauthtest.SignicatPlatform,
 			spec:     func(o *v1alpha1.OAuthToken) { o.Spec.CredentialsSecretRef.Name = "nothing" },
@@ -226,6 +231,27 @@ func TestEachRefusalSaysWhatToDo(t *testing.T) {
 			w.wantReady(o)
 			w.accessToken(o)
 		})
+	}
+}
+
+// TestACodeThatChangesChangesNoStatus: a provider may put another number into its errors each time.
+func TestACodeThatChangesChangesNoStatus(t *testing.T) {
+	t.Parallel()
+	w := newOAuthWorld(t, oauthtest.Behaviour{})
+	for n := range 20 {
+		w.providers.Inject(oauthtest.Fault{Endpoint: "token", Times: 1, Status: 400, Body: fmt.Sprintf(`{"error":"request_%d_refused"}`, n)})
+	}
+	o, _ := w.newOAuthToken("it", oauthtest.Generic)
+	w.run(time.Minute)
+	w.wantCondition(o, v1alpha1.TokenValidCondition, metav1.ConditionFalse, v1alpha1.RequestRefusedReason)
+	version, asked := o.ResourceVersion, w.providers.CountCalls("token", "")
+	w.run(30 * time.Minute)
+	w.reload(o)
+	if w.providers.CountCalls("token", "") < asked+2 {
+		t.Fatal("it is not tried again")
+	}
+	if o.ResourceVersion != version {
+		t.Error("each attempt writes the status")
 	}
 }
 

@@ -85,7 +85,8 @@ func explainOAuth(provider string, o *v1alpha1.OAuthToken, err error) error {
 			"%s does not give the client the scopes of spec.scopes (invalid_scope); correct them, or have the client given them there", provider)
 	case oauth.KindInvalidGrant:
 		return because(v1alpha1.RefreshTokenRefusedReason, slow,
-			"%s does not take the refresh token (invalid_grant); have access granted anew, and put the new refreshToken into Secret %s", provider, from)
+			"%s does not take the refresh token (invalid_grant): it has expired or was revoked, or another OAuthToken or program uses the same one; "+
+				"have access granted anew, for this OAuthToken alone, and put the new refreshToken into Secret %s", provider, from)
 	case oauth.KindMalformed:
 		if errors.Is(err, oauth.ErrNoLifetime) {
 			return because(v1alpha1.MalformedResponseReason, slow,

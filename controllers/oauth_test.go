@@ -141,7 +141,7 @@ func TestEachRefusalSaysWhatToDo(t *testing.T) {
 			change: func(w *oauthWorld, _ *v1alpha1.OAuthToken, c oauthtest.Client) {
 				w.providers.RevokeRefreshTokens(c.ID)
 			},
-			reason: v1alpha1.RefreshTokenRefusedReason, words: []string{"Secured Signing", "refreshToken into Secret it-client"},
+			reason: v1alpha1.RefreshTokenRefusedReason, words: []string{"Secured Signing", "another OAuthToken or program uses the same one", "refreshToken into Secret it-client"},
 			restored: func(w *oauthWorld, o *v1alpha1.OAuthToken, c oauthtest.Client) {
 				w.putCredential(o, v1alpha1.KeyRefreshToken, w.providers.Reseed(c.ID))
 			},
@@ -253,6 +253,20 @@ func TestACodeThatChangesChangesNoStatus(t *testing.T) {
 	if o.ResourceVersion != version {
 		t.Error("each attempt writes the status")
 	}
+}
+
+// TestTwoOAuthTokensWithOneRefreshToken: where it is replaced, the second is told what to look for.
+func TestTwoOAuthTokensWithOneRefreshToken(t *testing.T) {
+	t.Parallel()
+	w := newOAuthWorld(t, oauthtest.Behaviour{})
+	o, _ := w.newOAuthToken("it", oauthtest.SecuredSigning)
+	w.run(time.Minute)
+	second := &v1alpha1.OAuthToken{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "second"}, Spec: *o.Spec.DeepCopy()}
+	w.create(second)
+	w.run(time.Minute)
+	w.wantReady(o)
+	w.wantCondition(second, v1alpha1.TokenValidCondition, metav1.ConditionFalse, v1alpha1.RefreshTokenRefusedReason,
+		"another OAuthToken or program uses the same one")
 }
 
 // TestCredentialsThatChange has a token live on while they are wrong, and be replaced without a gap when they are other ones.

@@ -155,9 +155,10 @@ const (
 	// (letters are compared as they are written), or have the client given them at the provider. A token that was
 	// published stays until it expires.
 	ScopeRefusedReason = "ScopeRefused"
-	// RefreshTokenRefusedReason (TokenValid): the provider refuses the refresh token: it has expired or was revoked, or was
-	// replaced in an answer that was lost. Have a person grant access anew, and put the new refreshToken into the
-	// credentials Secret. A token that was published stays until it expires.
+	// RefreshTokenRefusedReason (TokenValid): the provider refuses the refresh token: it has expired or was revoked, was
+	// replaced in an answer that was lost, or another OAuthToken or program uses the same one. Have a person grant access
+	// anew, for this OAuthToken alone, and put the new refreshToken into the credentials Secret. A token that was published
+	// stays until it expires.
 	RefreshTokenRefusedReason = "RefreshTokenRefused"
 	// MalformedResponseReason (TokenValid): the provider answered with a token that can not be kept alive, such as one
 	// without expires_in. It is not published; the one before it stays until it expires. Look at spec.provider, or ask the

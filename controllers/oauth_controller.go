@@ -133,9 +133,10 @@ func (r *OAuthReconciler) reconcile(ctx context.Context, p *oauthPass, state err
 	if err != nil {
 		return err
 	}
-	if blocked == nil {
+	if blocked == nil && p.oauth.Grant() == v1alpha1.GrantRefreshToken {
 		blocked = state
 	}
+	p.kept.spec.probed = p.kept.spec.probed && p.known.unchecked == nil
 	kept := r.keeper.keep(ctx, p.kept, blocked)
 	if !p.known.next.IsZero() {
 		p.wakeIn(p.until(p.known.next))
@@ -179,8 +180,9 @@ func (p *oauthPass) objectTo() {
 		p.against = problemOf(p.kept.misshapen)
 		return
 	}
-	if !p.oauth.Spec.Provider.ChecksAccount() {
+	if !p.oauth.Spec.Provider.ChecksAccount() || p.known.unchecked != nil {
 		p.reconciler.accounts.drop(p.ref)
+		p.against = p.known.unchecked
 		return
 	}
 	const message = "%s takes the token, but has suspended the account, which is %s; set the account right there"
@@ -196,11 +198,8 @@ func (p *oauthPass) objectTo() {
 
 // secretNames are those of the Secrets that are not given up.
 func (p *oauthPass) secretNames() []string {
-	names := []string{p.oauth.TokenSecretName(), p.kept.publishedIn()}
-	if p.oauth.Grant() == v1alpha1.GrantRefreshToken {
-		names = append(names, p.oauth.StateSecretName())
-	}
-	return names
+	// The state stays also where it is of no use now: should it be needed again, only a person could make another.
+	return []string{p.oauth.TokenSecretName(), p.kept.publishedIn(), p.oauth.StateSecretName()}
 }
 
 // restarts is the part of the pass that restarts what reads the Secret.
@@ -234,9 +233,17 @@ func (r *OAuthReconciler) forget(who ref) {
 
 func (*OAuthReconciler) looksOn() bool { return false }
 
-// lookOn forgets an OAuthToken that another process serves.
-func (r *OAuthReconciler) lookOn(_ context.Context, o client.Object) (ctrl.Result, error) {
-	r.forget(ref{kind: oauthKind, namespace: o.GetNamespace(), name: o.GetName()})
+// lookOn forgets an OAuthToken that another process serves, once the refresh token is stored that was given to this one: it has
+// the only copy.
+func (r *OAuthReconciler) lookOn(ctx context.Context, o client.Object) (ctrl.Result, error) {
+	who := ref{kind: oauthKind, namespace: o.GetNamespace(), name: o.GetName()}
+	if r.states.mustStore(who) && o.GetDeletionTimestamp().IsZero() {
+		p := r.passOver(who, o.DeepCopyObject().(*v1alpha1.OAuthToken))
+		if err := r.settleState(ctx, p); r.states.mustStore(who) {
+			return p.result(), unsettled(err)
+		}
+	}
+	r.forget(who)
 	return ctrl.Result{}, nil
 }
 

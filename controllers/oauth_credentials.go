@@ -40,9 +40,9 @@ type oauthCredentials struct {
 	of              string
 	resourceVersion string
 	next            time.Time // when to look again
-	// failed is what is wrong with them, or nil.
-	failed   *problem
-	clientID string
+	// failed is what is wrong with them, or nil; unchecked is why the account can not be checked with them, or nil.
+	failed, unchecked *problem
+	clientID          string
 	// client and seed are digests: of the client and its secret, and of the refresh token of the user. all is of each value.
 	client, seed, all string
 }
@@ -51,7 +51,7 @@ type oauthCredentials struct {
 type oauthValues struct {
 	client       oauth.Client
 	refreshToken secret.Text
-	signer       *securedsigning.Signer // nil where none is needed
+	signer       *securedsigning.Signer // nil where none is needed, or none can be had
 }
 
 // lookAtCredentials has the pass know whether the credentials are others than before. It reads no values where they are not.
@@ -69,7 +69,7 @@ func (r *OAuthReconciler) lookAtCredentials(ctx context.Context, p *oauthPass) e
 		if version != known.resourceVersion {
 			return r.readCredentials(ctx, p)
 		}
-		known.next = p.now.Add(p.lookAgainIn(known.failed))
+		known.next = p.now.Add(p.lookAgainIn(known))
 		r.credentials.put(p.ref, known)
 	}
 	p.known = known
@@ -102,21 +102,24 @@ func (r *OAuthReconciler) readCredentials(ctx context.Context, p *oauthPass) err
 		known.failed = &problem{
 			reason: v1alpha1.CredentialsSecretNotFoundReason,
 			message: fmt.Sprintf("there is no Secret %s in this namespace; create it with the keys %s",
-				p.credentialsKey().Name, strings.Join(p.credentialKeys(), ", ")),
+				p.credentialsKey().Name, strings.Join(append(p.credentialKeys(), p.signingKeys()...), ", ")),
 			pace: waits,
 		}
 	} else {
 		p.values, known.failed = p.valuesFrom(found.Data)
+		if known.failed == nil {
+			p.values.signer, known.unchecked = p.signerFrom(found.Data)
+		}
 		digests := publication{data: found.Data}.digests()
 		known.clientID = p.values.client.ID
 		known.client = contentHash(digests, []string{v1alpha1.KeyClientID, v1alpha1.KeyClientSecret})
-		known.all = contentHash(digests, append(p.credentialKeys(), v1alpha1.KeyCallbackURL))
+		known.all = contentHash(digests, slices.Concat(p.credentialKeys(), p.signingKeys(), []string{v1alpha1.KeyCallbackURL}))
 		if p.oauth.Grant() == v1alpha1.GrantRefreshToken {
 			known.seed = contentHash(digests, []string{v1alpha1.KeyRefreshToken})
 		}
 	}
-	known.next = p.now.Add(p.lookAgainIn(known.failed))
-	if !before && known.failed == nil {
+	known.next = p.now.Add(p.lookAgainIn(known))
+	if !before && known.failed == nil && known.unchecked == nil {
 		known.next = p.now.Add(token.Phase(string(p.oauth.UID), lookInterval)) // after a start not all at once
 	}
 	p.known, p.hasRead = known, true
@@ -125,9 +128,9 @@ func (r *OAuthReconciler) readCredentials(ctx context.Context, p *oauthPass) err
 }
 
 // lookAgainIn is how long the credentials are left alone.
-func (p *oauthPass) lookAgainIn(failed *problem) time.Duration {
+func (p *oauthPass) lookAgainIn(known oauthCredentials) time.Duration {
 	c := conditions.Get(p.oauth, v1alpha1.TokenValidCondition)
-	if failed != nil || c != nil && needsPerson(c.Reason) {
+	if known.failed != nil || known.unchecked != nil || c != nil && needsPerson(c.Reason) {
 		return soonLook
 	}
 	return lookInterval
@@ -143,29 +146,25 @@ func (p *oauthPass) credentialKeys() []string {
 	if p.oauth.Grant() == v1alpha1.GrantRefreshToken {
 		keys = append(keys, v1alpha1.KeyRefreshToken)
 	}
-	if p.oauth.Spec.Provider.ChecksAccount() {
-		keys = append(keys, v1alpha1.KeyAPIKey, v1alpha1.KeySigningSecret)
-	}
 	return keys
+}
+
+// signingKeys are those that it must have for the account to be checked. A token lives without them.
+func (p *oauthPass) signingKeys() []string {
+	if !p.oauth.Spec.Provider.ChecksAccount() {
+		return nil
+	}
+	return []string{v1alpha1.KeyAPIKey, v1alpha1.KeySigningSecret}
 }
 
 // credentialsWanted names what is looked for, and where.
 func (p *oauthPass) credentialsWanted() string {
-	return string(p.oauth.UID) + "/" + p.credentialsKey().Name + "/" + strings.Join(p.credentialKeys(), ",")
+	return string(p.oauth.UID) + "/" + p.credentialsKey().Name + "/" + strings.Join(append(p.credentialKeys(), p.signingKeys()...), ",")
 }
 
 func (p *oauthPass) valuesFrom(data map[string][]byte) (oauthValues, *problem) {
-	malformed := func(why string) *problem {
-		return &problem{
-			reason: v1alpha1.CredentialsSecretMalformedReason,
-			message: fmt.Sprintf("Secret %s must have the keys %s, none empty nor with a space or line break at its beginning or end: %s",
-				p.credentialsKey().Name, strings.Join(p.credentialKeys(), ", "), why),
-			pace: waits,
-		}
-	}
-	wrong := slices.DeleteFunc(p.credentialKeys(), func(key string) bool { return isClean(secret.Text(data[key])) })
-	if len(wrong) > 0 {
-		return oauthValues{}, malformed("see " + strings.Join(wrong, ", "))
+	if failed := p.lacking(data, p.credentialKeys()); failed != nil {
+		return oauthValues{}, failed
 	}
 	values := oauthValues{
 		client:       oauth.Client{ID: string(data[v1alpha1.KeyClientID]), Secret: secret.Text(data[v1alpha1.KeyClientSecret])},
@@ -174,17 +173,45 @@ func (p *oauthPass) valuesFrom(data map[string][]byte) (oauthValues, *problem) {
 	if p.oauth.ClientAuthentication() == v1alpha1.ClientAuthenticationForm {
 		values.client.Authentication = oauth.Form
 	}
-	if !p.oauth.Spec.Provider.ChecksAccount() {
-		return values, nil
-	}
-	options := []securedsigning.SignerOption{securedsigning.WithClock(p.clock.Now)}
-	if callback := string(data[v1alpha1.KeyCallbackURL]); callback != "" {
-		options = append(options, securedsigning.WithCallbackURL(callback))
-	}
-	signer, err := securedsigning.NewSigner(secret.Text(data[v1alpha1.KeyAPIKey]), secret.Text(data[v1alpha1.KeySigningSecret]), options...)
-	if err != nil {
-		return oauthValues{}, malformed(err.Error()) // which quotes no value
-	}
-	values.signer = signer
 	return values, nil
+}
+
+// signerFrom returns what signs the requests of the check of the account: nil where there is to be none.
+func (p *oauthPass) signerFrom(data map[string][]byte) (*securedsigning.Signer, *problem) {
+	keys := p.signingKeys()
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	failed := p.lacking(data, keys)
+	if failed == nil {
+		options := []securedsigning.SignerOption{securedsigning.WithClock(p.clock.Now)}
+		if callback := string(data[v1alpha1.KeyCallbackURL]); callback != "" {
+			options = append(options, securedsigning.WithCallbackURL(callback))
+		}
+		signer, err := securedsigning.NewSigner(secret.Text(data[keys[0]]), secret.Text(data[keys[1]]), options...)
+		if err == nil {
+			return signer, nil
+		}
+		failed = p.malformed(keys, err.Error()) // which quotes no value
+	}
+	failed.message = "the token is renewed, but the account can not be checked, as accountCheck asks for: " + failed.message
+	return nil, failed
+}
+
+// lacking is what is wrong with some keys of the credentials, or nil.
+func (p *oauthPass) lacking(data map[string][]byte, keys []string) *problem {
+	wrong := slices.DeleteFunc(slices.Clone(keys), func(key string) bool { return isClean(secret.Text(data[key])) })
+	if len(wrong) == 0 {
+		return nil
+	}
+	return p.malformed(keys, "see "+strings.Join(wrong, ", "))
+}
+
+func (p *oauthPass) malformed(keys []string, why string) *problem {
+	return &problem{
+		reason: v1alpha1.CredentialsSecretMalformedReason,
+		message: fmt.Sprintf("Secret %s must have the keys %s, none empty nor with a space or line break at its beginning or end: %s",
+			p.credentialsKey().Name, strings.Join(keys, ", "), why),
+		pace: waits,
+	}
 }

@@ -227,6 +227,9 @@ func (i oauthIssuer) revoke(ctx context.Context, value secret.Text) (refusal *pr
 // probe asks for the account. An answer that tells of a suspended one tells that the token is good.
 func (i oauthIssuer) probe(ctx context.Context, value secret.Text) error {
 	p, s := i.p, i.p.session
+	if p.values.signer == nil {
+		return p.known.unchecked // it was taken out of the Secret just before
+	}
 	s.gate.spend(p.ref)
 	began := p.clock.Now()
 	account, err := s.server.resources.Account(ctx, p.values.signer, value)

@@ -12,6 +12,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 	"github.com/sendforsign/sfs-operator/internal/conditions"
@@ -210,6 +211,61 @@ func TestASuspendedAccountIsToldFromABadToken(t *testing.T) {
 	}
 }
 
+// TestATokenLivesWithoutTheKeysOfTheAccountCheck: what a check lacks keeps no token from being renewed.
+func TestATokenLivesWithoutTheKeysOfTheAccountCheck(t *testing.T) {
+	t.Parallel()
+	w := newOAuthWorld(t, oauthtest.Behaviour{})
+	o, c := w.newOAuthToken("it", oauthtest.SecuredSigning, checked)
+	w.shortOf(c)
+	take := func(keys ...string) {
+		s := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "it-client"}}
+		update(w.world, s, func(s *corev1.Secret) {
+			for _, key := range keys {
+				delete(s.Data, key)
+			}
+		})
+	}
+	take(v1alpha1.KeyAPIKey, v1alpha1.KeySigningSecret)
+	w.run(time.Minute)
+	w.alwaysUsable(o)
+	w.run(3 * time.Hour)
+	unchecked := []string{"the account can not be checked", "Secret it-client must have the keys apiKey, apiSecret,", "see apiKey, apiSecret"}
+	w.wantCondition(o, v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.CredentialsSecretMalformedReason, unchecked...)
+	w.wantCondition(o, v1alpha1.StalledCondition, metav1.ConditionTrue, v1alpha1.CredentialsSecretMalformedReason)
+	w.wantCondition(o, v1alpha1.TokenValidCondition, metav1.ConditionTrue, v1alpha1.IssuedReason)
+	if n := w.recorder.count("it", v1alpha1.CredentialsSecretMalformedReason); n != 1 {
+		t.Errorf("%d events tell of it, want 1", n)
+	}
+	w.putCredential(o, v1alpha1.KeyAPIKey, c.APIKey)
+	w.putCredential(o, v1alpha1.KeySigningSecret, c.APISecret)
+	w.run(soonLook + time.Second)
+	w.wantReady(o)
+	w.providers.SetAccount(c.ID, "OnHold", false)
+	w.run(probeInterval + time.Second)
+	w.wantCondition(o, v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.AccountSuspendedReason, "OnHold")
+
+	probing, _ := w.parts.oauth.keeper.probes.get(refTo(o))
+	w.run(probing.next.Sub(w.clock.Now()) - time.Second)
+	take(v1alpha1.KeySigningSecret) // so that it is noticed in the middle of a check
+	asked := w.providers.CountCalls("account", "")
+	w.run(3 * probeInterval)
+	w.wantCondition(o, v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.CredentialsSecretMalformedReason, "see apiSecret")
+	if n := w.providers.CountCalls("account", ""); n != asked {
+		t.Errorf("%d requests that can not be signed", n-asked)
+	}
+	w.putCredential(o, v1alpha1.KeySigningSecret, c.APISecret)
+	w.providers.SetAccount(c.ID, "Paid", false)
+	w.run(soonLook + probeInterval + time.Second)
+	w.wantReady(o)
+	w.putCredential(o, v1alpha1.KeySigningSecret, "wrong")
+	w.run(3 * probeInterval)
+	w.wantCondition(o, v1alpha1.TokenValidCondition, metav1.ConditionFalse, v1alpha1.TokenRejectedReason)
+	w.putCredential(o, v1alpha1.KeyCallbackURL, "nowhere")
+	w.run(2 * time.Hour)
+	w.wantCondition(o, v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.CredentialsSecretMalformedReason, "callback URL is not")
+	w.wantCondition(o, v1alpha1.TokenValidCondition, metav1.ConditionTrue, v1alpha1.IssuedReason)
+}
+
 func TestATokenThatIsRefusedIsReplacedOnce(t *testing.T) {
 	t.Parallel()
 	w := newOAuthWorld(t, oauthtest.Behaviour{})
@@ -287,17 +343,37 @@ func TestASecretThatIsLostOrDamagedIsWrittenAnew(t *testing.T) {
 func TestConsumersOfAnOAuthTokenAreRestarted(t *testing.T) {
 	t.Parallel()
 	w := newOAuthWorld(t, oauthtest.Behaviour{})
+	app, other := w.newWorkload(v1alpha1.RestartDeployment, "api"), w.newWorkload(v1alpha1.RestartDeployment, "other")
 	o, _ := w.newOAuthToken("it", oauthtest.SignicatPlatform, func(o *v1alpha1.OAuthToken) {
 		o.Spec.RolloutRestartTargets = []v1alpha1.RestartedWorkload{{Name: "api", Kind: v1alpha1.RestartDeployment}}
 	})
 	w.run(10 * time.Minute)
 	w.wantReady(o)
-	if n := len(o.Status.RolloutRestarts); n != 1 || !o.Status.RolloutRestarts[0].Pending {
-		t.Fatalf("the status tells of %+v", o.Status.RolloutRestarts)
+	w.wantRestarts(app, 0)
+	w.asked.TakeRefused() // the right to do that is not bound yet
+	if note := o.Status.RolloutRestarts[0]; !note.Pending || !strings.Contains(note.Message, restartRole) {
+		t.Errorf("without the right the status says %+v", note)
 	}
-	w.asked.TakeRefused() // the right to do that is not bound in this test
-	if note := o.Status.RolloutRestarts[0]; !strings.Contains(note.Message, restartRole) {
-		t.Errorf("it says %q", note.Message)
+	w.mayRestart()
+	w.run(10 * time.Minute)
+	w.reload(o)
+	w.reload(app)
+	revision, made := o.Status.Token.Revision, app.GetGeneration()-1
+	if made == 0 {
+		t.Error("nobody was restarted when the right was there")
+	}
+	w.run(time.Hour)
+	w.wantReady(o)
+	w.wantRestarts(app, made+o.Status.Token.Revision-revision)
+	w.wantRestarts(other, 0)
+	fingerprint, _, _ := unstructured.NestedString(app.Object,
+		"spec", "template", "metadata", "annotations", v1alpha1.RestartAnnotationPrefix+string(o.UID)[:8])
+	note := o.Status.RolloutRestarts[0]
+	if note.Fingerprint == "" || note.Fingerprint != fingerprint || note.LastRestartTime == nil || note.Pending || note.Message != "" {
+		t.Errorf("the status says %+v, the annotation %q", note, fingerprint)
+	}
+	if o.Status.Token.Revision < revision+8 {
+		t.Error("no token was renewed")
 	}
 }
 
@@ -362,6 +438,37 @@ func TestARevocationWaitsForTheCredentials(t *testing.T) {
 	heal()
 	w.run(30 * time.Minute)
 	w.wantRevoked(first)
+}
+
+// TestATokenThatExpiresWithinTheGracePeriodIsLeftTo is what the field previousTokenGracePeriod says.
+func TestATokenThatExpiresWithinTheGracePeriodIsLeftTo(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		grace   *metav1.Duration
+		revoked bool
+	}{
+		"by default it has expired before": {nil, false},
+		"after a shorter one it lives":     {&metav1.Duration{Duration: 3 * time.Minute}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newOAuthWorld(t, oauthtest.Behaviour{})
+			o, c := w.newOAuthToken("it", oauthtest.Generic, func(o *v1alpha1.OAuthToken) {
+				o.Spec.Token.RevocationPolicy, o.Spec.Token.PreviousTokenGracePeriod = v1alpha1.RevokeOnRotate, test.grace
+			})
+			w.providers.SetTokenLifetime(c.ID, 10*time.Minute)
+			w.settle()
+			w.alwaysUsable(o)
+			w.run(time.Hour)
+			w.wantReady(o)
+			if n := w.providers.CountCalls("revoke", ""); n > 0 != test.revoked {
+				t.Errorf("%d revocations", n)
+			}
+			if _, waits := w.secret(o.TokenSecretName()).Data[v1alpha1.KeyPreviousTokens]; waits && !test.revoked {
+				t.Error("a token waits for its revocation, which will have expired before")
+			}
+		})
+	}
 }
 
 // TestATokenOfAnotherClientSecretIsRevoked: it was replaced, and for a secret that has leaked that matters most.

@@ -6,6 +6,7 @@ package controllers
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 	"github.com/sendforsign/sfs-operator/internal/metrics"
@@ -84,7 +85,8 @@ func explainOAuth(provider string, o *v1alpha1.OAuthToken, err error) error {
 			"%s does not give the client the scopes of spec.scopes (invalid_scope); correct them, or have the client given them there", provider)
 	case oauth.KindInvalidGrant:
 		return because(v1alpha1.RefreshTokenRefusedReason, slow,
-			"%s does not take the refresh token (invalid_grant); have access granted anew, and put the new refreshToken into Secret %s", provider, from)
+			"%s does not take the refresh token (invalid_grant): it has expired or was revoked, or another OAuthToken or program uses the same one; "+
+				"have access granted anew, for this OAuthToken alone, and put the new refreshToken into Secret %s", provider, from)
 	case oauth.KindMalformed:
 		if errors.Is(err, oauth.ErrNoLifetime) {
 			return because(v1alpha1.MalformedResponseReason, slow,
@@ -93,8 +95,13 @@ func explainOAuth(provider string, o *v1alpha1.OAuthToken, err error) error {
 		return because(v1alpha1.MalformedResponseReason, slow, "%s gives an answer without a token that can be used; see spec.provider, or ask there", provider)
 	case oauth.KindRefused:
 	}
-	if said.Code == "" {
-		return because(v1alpha1.RequestRefusedReason, slow, "%s refuses the request with HTTP status %d; see spec.provider", provider, said.Status)
+	if slices.Contains(otherCodes, said.Code) {
+		return because(v1alpha1.RequestRefusedReason, slow, "%s refuses the request: %s", provider, said.Code)
 	}
-	return because(v1alpha1.RequestRefusedReason, slow, "%s refuses the request: %s", provider, said.Code)
+	return because(v1alpha1.RequestRefusedReason, slow,
+		"%s refuses the request with HTTP status %d; see spec.provider, and what it says in the log of the operator", provider, said.Status)
 }
+
+// otherCodes are those of RFC 6749, 5.2, and of RFC 7009 that have no kind of their own. Others are left to the log: a provider
+// may make up another one each time.
+var otherCodes = []string{"invalid_request", "unsupported_grant_type", "unsupported_token_type"}

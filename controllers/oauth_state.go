@@ -28,7 +28,7 @@ const storeTimeout = 10 * time.Second
 // refreshState is the refresh token of a resource.
 type refreshState struct {
 	owner types.UID
-	// refreshToken is the one to use, and seed a digest of that of the user from which it descends.
+	// refreshToken is the one to use, and seed what it descends from; see oauthPass.seed.
 	refreshToken secret.Text
 	seed         string
 	// over is what stood in the Secret when this one was asked for: what another process has written since is newer.
@@ -48,6 +48,12 @@ func (s refreshState) followedBy(refreshToken secret.Text) refreshState {
 
 // refreshStates are those that this process was given.
 type refreshStates struct{ *memory[refreshState] }
+
+// mustStore says whether this process has the only copy of a refresh token.
+func (s refreshStates) mustStore(who ref) bool {
+	state, known := s.get(who)
+	return known && !state.stored
+}
 
 // pending is a token that was minted, and could not be returned since its refresh token could not be stored.
 func (s refreshStates) pending(p *oauthPass) (mintedToken, bool) {
@@ -70,6 +76,10 @@ func (s refreshStates) publishes(who ref) {
 	s.put(who, state)
 }
 
+// seed is a digest of the refresh token of the user, and of where it is used: one that another provider has given, or that was
+// given to another client, is shown to nobody else, and serves when the spec names these again.
+func (p *oauthPass) seed() string { return p.account() + p.known.seed }
+
 var stateForm = form{
 	kind: corev1.SecretTypeOpaque, owned: true, labels: map[string]string{}, annotations: map[string]string{
 		"reloader.stakater.com/ignore":               "true",
@@ -80,7 +90,7 @@ var stateForm = form{
 // refreshTokenOf returns the refresh token to use now: the last one that was given for the one that the user put into the
 // credentials Secret, and else that one. There is an error where the next one could not be stored.
 func (r *OAuthReconciler) refreshTokenOf(ctx context.Context, p *oauthPass) (refreshState, error) {
-	seeded := refreshState{owner: p.oauth.UID, refreshToken: p.values.refreshToken, seed: p.known.seed}
+	seeded := refreshState{owner: p.oauth.UID, refreshToken: p.values.refreshToken, seed: p.seed()}
 	have, err := r.stateSecret(ctx, p)
 	if err != nil {
 		return seeded, err
@@ -156,13 +166,13 @@ func (r *OAuthReconciler) writeState(ctx context.Context, p *oauthPass, state re
 }
 
 // settleState stores what could not be stored before, and restores what somebody has deleted or damaged, or has taken from a
-// back-up: what stands there is used up.
+// back-up: what stands there is used up. What is of no use by the spec of now is stored, and then left alone.
 func (r *OAuthReconciler) settleState(ctx context.Context, p *oauthPass) error {
 	state, known := r.states.get(p.ref)
 	if !known {
 		return nil
 	}
-	if state.owner != p.oauth.UID || p.oauth.Grant() != v1alpha1.GrantRefreshToken {
+	if state.owner != p.oauth.UID || state.stored && p.oauth.Grant() != v1alpha1.GrantRefreshToken {
 		r.states.drop(p.ref)
 		return nil
 	}

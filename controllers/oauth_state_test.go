@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"maps"
@@ -16,7 +17,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
+	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 	"github.com/sendforsign/sfs-operator/oauth/oauthtest"
+	"github.com/sendforsign/sfs-operator/secret"
 )
 
 // TestAStateOfABackUpIsNotUsed: what a back-up brings back is as the operator wrote it, and long used up.
@@ -53,6 +56,112 @@ func TestAStateOfABackUpIsNotUsed(t *testing.T) {
 				t.Error("the last refresh token is lost")
 			}
 		})
+	}
+}
+
+// TestAStateOutlivesAnotherGrant: who tries another grant for an hour needs no person to go back.
+func TestAStateOutlivesAnotherGrant(t *testing.T) {
+	t.Parallel()
+	w := newOAuthWorld(t, oauthtest.Behaviour{Reuse: oauthtest.ReuseRevokesMore})
+	grant := func(g v1alpha1.OAuthGrant) func(*v1alpha1.OAuthToken) {
+		return func(o *v1alpha1.OAuthToken) { o.Spec.Grant = g }
+	}
+	o, _ := w.newOAuthToken("it", oauthtest.Generic, grant(v1alpha1.GrantRefreshToken))
+	w.run(2 * time.Hour)
+	w.alwaysUsable(o)
+	last := w.refreshToken(o)
+	for range 2 {
+		update(w.world, o, grant(v1alpha1.GrantClientCredentials))
+		w.run(2 * time.Hour)
+		w.wantReady(o)
+		if len(o.Status.FormerSecrets) != 0 || w.refreshToken(o) != last {
+			t.Fatal("the state is given up, or is another one")
+		}
+		w.restart()
+		update(w.world, o, grant(v1alpha1.GrantRefreshToken))
+		w.run(2 * time.Hour)
+		w.wantCondition(o, v1alpha1.ReadyCondition, metav1.ConditionTrue, v1alpha1.AvailableReason)
+		if now := w.refreshToken(o); now == last || !w.providers.TakesRefreshToken(now) {
+			t.Fatal("the last refresh token is lost")
+		}
+		last = w.refreshToken(o)
+	}
+}
+
+// TestARefreshTokenIsStoredWhateverTheGrantIsNow, and the token of the other grant does not wait for that.
+func TestARefreshTokenIsStoredWhateverTheGrantIsNow(t *testing.T) {
+	t.Parallel()
+	w := newOAuthWorld(t, oauthtest.Behaviour{})
+	refusing := false
+	w.api = interceptor.NewClient(w.api, interceptor.Funcs{
+		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
+			if refusing && o.GetName() == "it-oauth-state" {
+				return apierrors.NewForbidden(corev1.Resource("secrets"), o.GetName(), errors.New("not now"))
+			}
+			return c.Patch(ctx, o, p, opts...)
+		},
+	})
+	w.restart()
+	o, _ := w.newOAuthToken("it", oauthtest.Generic, func(o *v1alpha1.OAuthToken) { o.Spec.Grant = v1alpha1.GrantRefreshToken })
+	w.run(20 * time.Minute)
+	w.alwaysUsable(o)
+	refusing = true
+	update(w.world, o, func(o *v1alpha1.OAuthToken) {
+		o.Annotations = map[string]string{v1alpha1.RenewRequestedAtAnnotation: "1"}
+	})
+	w.settle()
+	if w.providers.TakesRefreshToken(w.refreshToken(o)) {
+		t.Fatal("there was no renewal")
+	}
+	update(w.world, o, func(o *v1alpha1.OAuthToken) { o.Spec.Grant = v1alpha1.GrantClientCredentials })
+	w.run(2 * time.Hour)
+	w.wantCondition(o, v1alpha1.TokenValidCondition, metav1.ConditionTrue, v1alpha1.IssuedReason)
+	refusing = false
+	w.run(10 * time.Minute)
+	if !w.providers.TakesRefreshToken(w.refreshToken(o)) {
+		t.Error("the last refresh token is lost")
+	}
+}
+
+// TestAStateIsNotShownToAnotherProvider, nor used for another client; and it serves when the spec names its own again.
+func TestAStateIsNotShownToAnotherProvider(t *testing.T) {
+	t.Parallel()
+	w := newOAuthWorld(t, oauthtest.Behaviour{Reuse: oauthtest.ReuseRevokesMore})
+	o, c := w.newOAuthToken("it", oauthtest.SecuredSigning)
+	w.shortOf(c)
+	w.run(2 * time.Hour)
+	last := w.refreshToken(o)
+	w.alwaysUsable(o)
+	spec := o.Spec.DeepCopy()
+	for name, change := range map[string]func(){
+		"another provider": func() {
+			update(w.world, o, func(o *v1alpha1.OAuthToken) {
+				o.Spec.Provider, o.Spec.Grant = w.providerFor(oauthtest.Generic), v1alpha1.GrantRefreshToken
+			})
+		},
+		"another client": func() { w.putCredential(o, v1alpha1.KeyClientID, "another") },
+	} {
+		w.wire.arm(nil)
+		asked := w.providers.CountCalls("token", "")
+		change()
+		w.run(lookInterval + time.Minute)
+		if w.providers.CountCalls("token", "") == asked {
+			t.Fatalf("%s is not asked", name)
+		}
+		for _, call := range w.wire.made(0) {
+			if call.plane == planeOAuth && bytes.Contains(call.body, []byte(last.Reveal())) {
+				t.Errorf("%s is shown the refresh token", name)
+			}
+		}
+		w.putCredential(o, v1alpha1.KeyClientID, secret.Text(c.ID))
+		update(w.world, o, func(o *v1alpha1.OAuthToken) { o.Spec = *spec.DeepCopy() })
+		w.run(lookInterval + time.Minute)
+		w.wantCondition(o, v1alpha1.ReadyCondition, metav1.ConditionTrue, v1alpha1.AvailableReason)
+		last = w.refreshToken(o)
+	}
+	w.run(2 * time.Hour)
+	if now := w.refreshToken(o); now == last || !w.providers.TakesRefreshToken(now) {
+		t.Error("the last refresh token is lost")
 	}
 }
 

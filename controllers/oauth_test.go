@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"testing"
@@ -140,7 +141,7 @@ func TestEachRefusalSaysWhatToDo(t *testing.T) {
 			change: func(w *oauthWorld, _ *v1alpha1.OAuthToken, c oauthtest.Client) {
 				w.providers.RevokeRefreshTokens(c.ID)
 			},
-			reason: v1alpha1.RefreshTokenRefusedReason, words: []string{"Secured Signing", "refreshToken into Secret it-client"},
+			reason: v1alpha1.RefreshTokenRefusedReason, words: []string{"Secured Signing", "another OAuthToken or program uses the same one", "refreshToken into Secret it-client"},
 			restored: func(w *oauthWorld, o *v1alpha1.OAuthToken, c oauthtest.Client) {
 				w.putCredential(o, v1alpha1.KeyRefreshToken, w.providers.Reseed(c.ID))
 			},
@@ -152,6 +153,10 @@ func TestEachRefusalSaysWhatToDo(t *testing.T) {
 		"another refusal": {
 			provider: oauthtest.Generic, fault: oauthtest.Fault{Endpoint: "token", Status: 400, Body: `{"error":"invalid_request"}`},
 			reason: v1alpha1.RequestRefusedReason, words: []string{"invalid_request"},
+		},
+		"a code of the provider's own": {
+			provider: oauthtest.Generic, fault: oauthtest.Fault{Endpoint: "token", Status: 403, Body: `{"error":"quota_4711"}`},
+			reason: v1alpha1.RequestRefusedReason, words: []string{"HTTP status 403", "log of the operator"},
 		},
 		"no credentials": {
 			provider: oauthtest.SignicatPlatform,
@@ -227,6 +232,41 @@ func TestEachRefusalSaysWhatToDo(t *testing.T) {
 			w.accessToken(o)
 		})
 	}
+}
+
+// TestACodeThatChangesChangesNoStatus: a provider may put another number into its errors each time.
+func TestACodeThatChangesChangesNoStatus(t *testing.T) {
+	t.Parallel()
+	w := newOAuthWorld(t, oauthtest.Behaviour{})
+	for n := range 20 {
+		w.providers.Inject(oauthtest.Fault{Endpoint: "token", Times: 1, Status: 400, Body: fmt.Sprintf(`{"error":"request_%d_refused"}`, n)})
+	}
+	o, _ := w.newOAuthToken("it", oauthtest.Generic)
+	w.run(time.Minute)
+	w.wantCondition(o, v1alpha1.TokenValidCondition, metav1.ConditionFalse, v1alpha1.RequestRefusedReason)
+	version, asked := o.ResourceVersion, w.providers.CountCalls("token", "")
+	w.run(30 * time.Minute)
+	w.reload(o)
+	if w.providers.CountCalls("token", "") < asked+2 {
+		t.Fatal("it is not tried again")
+	}
+	if o.ResourceVersion != version {
+		t.Error("each attempt writes the status")
+	}
+}
+
+// TestTwoOAuthTokensWithOneRefreshToken: where it is replaced, the second is told what to look for.
+func TestTwoOAuthTokensWithOneRefreshToken(t *testing.T) {
+	t.Parallel()
+	w := newOAuthWorld(t, oauthtest.Behaviour{})
+	o, _ := w.newOAuthToken("it", oauthtest.SecuredSigning)
+	w.run(time.Minute)
+	second := &v1alpha1.OAuthToken{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: "second"}, Spec: *o.Spec.DeepCopy()}
+	w.create(second)
+	w.run(time.Minute)
+	w.wantReady(o)
+	w.wantCondition(second, v1alpha1.TokenValidCondition, metav1.ConditionFalse, v1alpha1.RefreshTokenRefusedReason,
+		"another OAuthToken or program uses the same one")
 }
 
 // TestCredentialsThatChange has a token live on while they are wrong, and be replaced without a gap when they are other ones.

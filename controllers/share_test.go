@@ -4,6 +4,8 @@
 package controllers
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -11,8 +13,10 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 	"github.com/sendforsign/sfs-operator/internal/conditions"
@@ -551,4 +555,44 @@ func TestALabelHandsAnOAuthTokenOver(t *testing.T) {
 			t.Error("the last refresh token is lost")
 		}
 	}
+}
+
+// TestALabelLosesNoRefreshToken: a process that could not store one goes on trying, also for a resource that it serves no more.
+func TestALabelLosesNoRefreshToken(t *testing.T) {
+	s := newShards(t)
+	w := &oauthWorld{world: s.world, providers: oauthtest.New(oauthtest.WithClock(s.clock))}
+	t.Cleanup(w.providers.Close)
+	refusing := false
+	for _, one := range []*shard{s.a, s.b} {
+		s.as(one, func() {
+			s.options.OAuth = serversOf(w.providers)
+			s.api = interceptor.NewClient(s.api, interceptor.Funcs{
+				Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
+					if refusing && o.GetName() == "it-oauth-state" {
+						return apierrors.NewForbidden(corev1.Resource("secrets"), o.GetName(), errors.New("not now"))
+					}
+					return c.Patch(ctx, o, p, opts...)
+				},
+			})
+			s.restart()
+		})
+	}
+	o, c := w.newOAuthToken("it", oauthtest.SecuredSigning)
+	w.shortOf(c)
+	s.run(30 * time.Minute)
+	s.wantReady(o)
+	refusing = true
+	s.run(15 * time.Minute)
+	s.wantCondition(o, v1alpha1.TokenValidCondition, metav1.ConditionTrue, v1alpha1.SecretWriteFailedReason, "it-oauth-state")
+	s.move(o, s.b)
+	s.run(2 * time.Minute)
+	s.wantCondition(o, v1alpha1.TokenValidCondition, metav1.ConditionTrue, v1alpha1.RefreshTokenRefusedReason)
+	refusing = false
+	s.run(10 * time.Minute)
+	s.wantReady(o)
+	w.accessToken(o)
+	if !w.providers.TakesRefreshToken(w.refreshToken(o)) {
+		t.Error("the last refresh token is lost")
+	}
+	s.wantForgotten(s.a, refTo(o))
 }

@@ -145,6 +145,7 @@ var states = []state{
 	{oauthKind, "malformed-response", "the provider does not say how long the token lives", "Failed", "Degraded"},
 	{oauthKind, "request-refused", "the provider refuses the request", "Failed", "Degraded"},
 	{oauthKind, "account-suspended", "the provider has suspended the account", "Failed", "Degraded"},
+	{oauthKind, "account-unchecked", "the account can not be checked", "Failed", "Degraded"},
 	{oauthKind, "token-rejected", "the provider refuses the token that it gave", "Failed", "Degraded"},
 	{oauthKind, "host-not-allowed", "the operator may not ask this host", "Failed", "Degraded"},
 	{oauthKind, "invalid-configuration", "a field of the spec can not be used", "Failed", "Degraded"},

@@ -140,7 +140,8 @@ type watcher interface {
 	// signals is where the operator itself brings resources back; nil where it does not.
 	signals() <-chan event.GenericEvent
 	// lookOn is done in the place of Reconcile for a resource that another process serves. It forgets what this process knows
-	// of it, and does only what each process has to do for what it serves itself. It writes nothing, neither here nor at SFS.
+	// of it, and does only what each process has to do for what it serves itself. It writes nothing, neither here nor at SFS,
+	// but for a refresh token of which it has the only copy.
 	lookOn(context.Context, client.Object) (ctrl.Result, error)
 	// looksOn says whether that is to be done whenever such a resource changes, and not only when it ceases to be served.
 	looksOn() bool

@@ -90,7 +90,8 @@ const (
 	// operator (of an OAuthToken: in its own). Create it there.
 	CredentialsSecretNotFoundReason = "CredentialsSecretNotFound"
 	// CredentialsSecretMalformedReason: that Secret lacks a key (of an SfsPlatform apiKey or secret, of an OAuthToken the one
-	// that the message names), or one is empty or has a space or line break around it. Correct it.
+	// that the message names), or one is empty or has a space or line break around it. Correct it. Where only what accountCheck
+	// needs is wrong, the account is not checked, and the token is renewed all the same.
 	CredentialsSecretMalformedReason = "CredentialsSecretMalformed"
 	// CredentialsInvalidReason: SFS refuses the API key and secret, or the provider of an OAuthToken its client. Put the
 	// right pair in the credentials Secret; tokens that were published stay until they expire.
@@ -154,9 +155,10 @@ const (
 	// (letters are compared as they are written), or have the client given them at the provider. A token that was
 	// published stays until it expires.
 	ScopeRefusedReason = "ScopeRefused"
-	// RefreshTokenRefusedReason (TokenValid): the provider refuses the refresh token: it has expired or was revoked, or was
-	// replaced in an answer that was lost. Have a person grant access anew, and put the new refreshToken into the
-	// credentials Secret. A token that was published stays until it expires.
+	// RefreshTokenRefusedReason (TokenValid): the provider refuses the refresh token: it has expired or was revoked, was
+	// replaced in an answer that was lost, or another OAuthToken or program uses the same one. Have a person grant access
+	// anew, for this OAuthToken alone, and put the new refreshToken into the credentials Secret. A token that was published
+	// stays until it expires.
 	RefreshTokenRefusedReason = "RefreshTokenRefused"
 	// MalformedResponseReason (TokenValid): the provider answered with a token that can not be kept alive, such as one
 	// without expires_in. It is not published; the one before it stays until it expires. Look at spec.provider, or ask the

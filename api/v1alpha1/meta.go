@@ -130,5 +130,5 @@ const (
 )
 
 // KeySeed is a key of the state Secret of an OAuthToken. It holds a digest of the refresh token in the credentials Secret from
-// which the one under KeyRefreshToken descends: by another one there the state is void.
+// which the one under KeyRefreshToken descends, of the token URL and of the client ID: by others the state is void.
 const KeySeed = "seed"

@@ -95,8 +95,8 @@ type SecuredSigningProvider struct {
 	Region SecuredSigningRegion `json:"region,omitempty"`
 
 	// accountCheck: Enabled reads the account every five minutes, by a request that is signed with apiKey and apiSecret of the
-	// credentials Secret, and so tells an account that is suspended from a token that is no good. Disabled does not: that
-	// costs no requests. Default: Disabled.
+	// credentials Secret, and so tells an account that is suspended from a token that is no good. Without these keys the token
+	// is renewed all the same. Disabled does not read it: that costs no requests. Default: Disabled.
 	// +optional
 	// +kubebuilder:default=Disabled
 	AccountCheck AccountCheck `json:"accountCheck,omitempty"`

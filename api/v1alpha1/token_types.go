@@ -24,7 +24,8 @@ type TokenLife struct {
 	RevocationPolicy RevocationPolicy `json:"revocationPolicy,omitempty"`
 
 	// previousTokenGracePeriod is how long after a new token was published the one before it is revoked, with
-	// revocationPolicy OnRotate. At least 3m: until then an application may not have read the new one. Absent: 5m.
+	// revocationPolicy OnRotate. At least 3m: until then an application may not have read the new one. A token that
+	// expires before that is left to: one that lived for 10 minutes mostly does. Absent: 5m.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('3m')",message="previousTokenGracePeriod must be at least 3m, so that a new token reaches applications before the old one is revoked"
 	PreviousTokenGracePeriod *metav1.Duration `json:"previousTokenGracePeriod,omitempty"`

@@ -6,6 +6,7 @@ package doctor
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -28,7 +29,16 @@ func (d *Doctor) checkPlatforms(ctx context.Context) error {
 		return d.failed(check, err)
 	}
 	if len(platforms.Items) == 0 {
-		d.found(Warning, check, "Create an SfsPlatform, as config/samples has one.", "there is no SfsPlatform, so there are no accounts at SFS")
+		owners, namespace, err := d.tokenOwners(ctx)
+		needsOne := func(o kinds.Resource) bool { return kinds.Of(o) != kinds.OAuthToken }
+		switch {
+		case err != nil:
+			return d.failed(check, err)
+		case len(owners) > 0 && !slices.ContainsFunc(owners, needsOne):
+			d.found(OK, check, "", "all tokens %s are of OAuthTokens, which need no SfsPlatform", within(namespace))
+		default:
+			d.found(Warning, check, "Create an SfsPlatform, as config/samples has one.", "there is no SfsPlatform, so there are no accounts at SFS")
+		}
 	}
 	for i := range platforms.Items {
 		p := &platforms.Items[i]
@@ -140,13 +150,16 @@ func (d *Doctor) checkConsumers(ctx context.Context) error {
 		}
 	}
 	if stale == 0 && len(unseen.Nowhere)+len(unseen.Elsewhere) == 0 {
-		where := "in the cluster"
-		if namespace != "" {
-			where = "in the namespace " + namespace
-		}
-		d.found(OK, check, "", "no workload %s reads a token where it never sees a new one", where)
+		d.found(OK, check, "", "no workload %s reads a token where it never sees a new one", within(namespace))
 	}
 	return nil
+}
+
+func within(namespace string) string {
+	if namespace == "" {
+		return "in the cluster"
+	}
+	return "in the namespace " + namespace
 }
 
 // tokenOwners are the resources with tokens: those of all namespaces, or of the one of the context, which it returns then, if

@@ -66,6 +66,29 @@ func TestWhatIsKnownOfCredentials(t *testing.T) {
 	}
 }
 
+func TestWhoNeedsAPlatform(t *testing.T) {
+	t.Parallel()
+	signicat := &v1alpha1.OAuthToken{ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: "signicat"}}
+	shop := &v1alpha1.SfsClient{ObjectMeta: metav1.ObjectMeta{Namespace: "team-b", Name: "shop"}}
+	const missing, needless = "warning there is no SfsPlatform", "ok all tokens in the cluster are of OAuthTokens"
+	for name, c := range map[string]struct {
+		hidden  client.ObjectList
+		objects []client.Object
+		want    string
+	}{
+		"nobody yet":                         {nil, nil, missing},
+		"an OAuthToken alone":                {nil, []client.Object{signicat}, needless},
+		"an SfsClient beside OAuthTokens":    {nil, []client.Object{signicat, shop}, missing},
+		"OAuthTokens of one's own namespace": {&v1alpha1.OAuthTokenList{}, []client.Object{signicat, shop}, "ok all tokens in the namespace team-a are of OAuthTokens"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := patient(t, c.hidden, c.objects...)
+			d.finds(t, d.checkPlatforms, c.want)
+		})
+	}
+}
+
 func TestArgoCDElsewhere(t *testing.T) {
 	t.Parallel()
 	d := patient(t, nil)

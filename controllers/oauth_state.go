@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strconv"
@@ -77,8 +78,11 @@ func (s refreshStates) publishes(who ref) {
 }
 
 // seed is a digest of the refresh token of the user, and of where it is used: one that another provider has given, or that was
-// given to another client, is shown to nobody else, and serves when the spec names these again.
-func (p *oauthPass) seed() string { return p.account() + p.known.seed }
+// given to another client, is shown to nobody else, and serves when the spec names these again. A preset is known by its name:
+// that its URL has become another one, by a flag or an upgrade of the operator, must cost nobody the refresh token.
+func (p *oauthPass) seed() string {
+	return briefly(cmp.Or(p.oauth.Spec.Provider.Preset(), p.provider.tokenURL)) + briefly(p.known.clientID) + p.known.seed
+}
 
 var stateForm = form{
 	kind: corev1.SecretTypeOpaque, owned: true, labels: map[string]string{}, annotations: map[string]string{

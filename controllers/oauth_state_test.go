@@ -166,6 +166,28 @@ func TestAStateIsNotShownToAnotherProvider(t *testing.T) {
 }
 
 // TestAStateThatVanishesDuringAPass is not taken for one that never was: the refresh token of the user is used up.
+// The administrator can replace the URLs of presets, and an upgrade can: the refresh token stays good.
+func TestAPresetWhoseURLIsAnotherKeepsItsState(t *testing.T) {
+	t.Parallel()
+	seed := func(at string, of v1alpha1.OAuthProvider) string {
+		p := &oauthPass{oauth: &v1alpha1.OAuthToken{Spec: v1alpha1.OAuthTokenSpec{Provider: of}}}
+		p.provider.tokenURL, p.known.clientID, p.known.seed = at, "id", "seed"
+		return p.seed()
+	}
+	preset := v1alpha1.OAuthProvider{SecuredSigning: &v1alpha1.SecuredSigningProvider{}}
+	other := v1alpha1.OAuthProvider{SecuredSigning: &v1alpha1.SecuredSigningProvider{Region: v1alpha1.SecuredSigningNewZealand}}
+	generic := v1alpha1.OAuthProvider{Generic: &v1alpha1.GenericProvider{}}
+	if seed("https://a/token", preset) != seed("https://b/token", preset) {
+		t.Error("a preset that has moved loses its refresh token")
+	}
+	if seed("https://a/token", preset) == seed("https://a/token", other) {
+		t.Error("a refresh token is shown to another region")
+	}
+	if seed("https://a/token", generic) == seed("https://b/token", generic) {
+		t.Error("a refresh token is shown to another server")
+	}
+}
+
 func TestAStateThatVanishesDuringAPass(t *testing.T) {
 	t.Parallel()
 	w := newOAuthWorld(t, oauthtest.Behaviour{Reuse: oauthtest.ReuseRevokesMore})

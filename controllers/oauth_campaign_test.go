@@ -149,6 +149,9 @@ func (p oauthPlan) run(t testing.TB) ([]*call, int) {
 	}
 	w.run(3 * time.Minute)
 	w.wantReady(o)
+	if ready := conditions.Get(o, v1alpha1.ReadyCondition); ready != nil && ready.Reason != v1alpha1.AvailableReason {
+		t.Errorf("not all is well in the end: %s", describe(o)) // though the token lives yet
+	}
 	w.accessToken(o)
 	if s := w.secret("it-client"); len(s.ManagedFields) != 1 && p.workload.later == nil {
 		t.Error("the Secret of the user was written")
@@ -175,7 +178,9 @@ func (p oauthPlan) judgeState(w *oauthWorld, o *v1alpha1.OAuthToken, c oauthtest
 	if last == "" {
 		last = secret.Text(w.secret("it-client").Data[v1alpha1.KeyRefreshToken])
 	}
-	if w.providers.TakesRefreshToken(last) {
+	ready := conditions.Get(o, v1alpha1.ReadyCondition)
+	refused := ready != nil && ready.Reason == v1alpha1.RefreshTokenRefusedReason
+	if w.providers.TakesRefreshToken(last) && !refused { // one that descends from a former seed is of no use
 		return
 	}
 	if p.mode == nil {
@@ -190,8 +195,7 @@ func (p oauthPlan) judgeState(w *oauthWorld, o *v1alpha1.OAuthToken, c oauthtest
 	if !excused {
 		w.t.Errorf("the last refresh token is lost, by %s of %s", p.mode.name, struck)
 	}
-	ready := conditions.Get(o, v1alpha1.ReadyCondition)
-	if ready == nil || ready.Reason != v1alpha1.RefreshTokenRefusedReason {
+	if !refused {
 		return // it is not needed yet
 	}
 	w.putCredential(o, v1alpha1.KeyRefreshToken, w.providers.Reseed(c.ID))

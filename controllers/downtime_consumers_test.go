@@ -21,11 +21,12 @@ import (
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 	"github.com/sendforsign/sfs-operator/internal/secretvolume"
+	"github.com/sendforsign/sfs-operator/secret"
 	"github.com/sendforsign/sfs-operator/tokenfile"
 )
 
 const (
-	// callEach is how often each application calls SFS.
+	// callEach is how often each application calls its API.
 	callEach = 10 * time.Second
 	// volumeLag is what a kubelet needs at most to show what the API server holds.
 	volumeLag = 90 * time.Second
@@ -38,24 +39,39 @@ const (
 
 // downtimeReport is what applications saw of the work of the operator.
 type downtimeReport struct {
+	SFS   tally `json:"sfsClients"`
+	OAuth tally `json:"oauthTokens"`
+	// Hours are those of the clock of the worlds, added up.
+	Hours        float64        `json:"hours"`
+	Disturbances map[string]int `json:"disturbances"`
+	// Reseeded is how often a person had to have access granted anew, since an answer with a refresh token was lost.
+	Reseeded int `json:"reseeded"`
+
+	first string // refusal, in words
+}
+
+func ofSfsClients(r *downtimeReport) *tally  { return &r.SFS }
+func ofOAuthTokens(r *downtimeReport) *tally { return &r.OAuth }
+
+func (r *downtimeReport) calls() int   { return r.SFS.Calls + r.OAuth.Calls }
+func (r *downtimeReport) refused() int { return r.SFS.Refused + r.OAuth.Refused }
+func (r *downtimeReport) failed() int  { return r.SFS.Failed + r.OAuth.Failed }
+
+// tally is that for one kind of resources.
+type tally struct {
 	Calls     int `json:"calls"`
 	Refused   int `json:"refused"` // answered 401 or 403
 	Failed    int `json:"failed"`  // answered otherwise than 200
 	Rotations int `json:"rotations"`
-	Clients   int `json:"clients"`
+	Resources int `json:"resources"`
 	Consumers int `json:"consumers"`
-	// Hours are those of the clock of the worlds, added up.
-	Hours float64 `json:"hours"`
 	// WorstMargin is the least life that a token had left when it was sent.
 	WorstMargin seconds64 `json:"worstMarginSeconds"`
 	// LatestUse is how long after its successor was published a token was sent for the last time, at most.
 	LatestUse seconds64 `json:"latestUseOfReplacedSeconds"`
 	// LeastOverlap and LargestOverlap are for how long a token lived on after its successor was published.
-	LeastOverlap   seconds64      `json:"leastOverlapSeconds"`
-	LargestOverlap seconds64      `json:"largestOverlapSeconds"`
-	Disturbances   map[string]int `json:"disturbances"`
-
-	first string // refusal, in words
+	LeastOverlap   seconds64 `json:"leastOverlapSeconds"`
+	LargestOverlap seconds64 `json:"largestOverlapSeconds"`
 }
 
 // seconds64 is a time in seconds; none where nothing was measured.
@@ -64,9 +80,8 @@ type seconds64 float64
 const none seconds64 = -1
 
 func newDowntimeReport() *downtimeReport {
-	return &downtimeReport{
-		WorstMargin: none, LatestUse: none, LeastOverlap: none, LargestOverlap: none, Disturbances: map[string]int{},
-	}
+	nothing := tally{WorstMargin: none, LatestUse: none, LeastOverlap: none, LargestOverlap: none}
+	return &downtimeReport{SFS: nothing, OAuth: nothing, Disturbances: map[string]int{}}
 }
 
 func (s *seconds64) least(d time.Duration) {
@@ -79,19 +94,24 @@ func (s *seconds64) most(d time.Duration) { *s = max(*s, seconds64(d.Seconds()))
 
 // add puts what was seen in another world to it.
 func (r *downtimeReport) add(other *downtimeReport) {
+	r.SFS.add(other.SFS)
+	r.OAuth.add(other.OAuth)
+	r.Hours, r.Reseeded = r.Hours+other.Hours, r.Reseeded+other.Reseeded
+	for what, n := range other.Disturbances {
+		r.Disturbances[what] += n
+	}
+	r.first = cmp.Or(r.first, other.first)
+}
+
+func (r *tally) add(other tally) {
 	r.Calls, r.Refused, r.Failed = r.Calls+other.Calls, r.Refused+other.Refused, r.Failed+other.Failed
-	r.Rotations, r.Clients, r.Consumers = r.Rotations+other.Rotations, r.Clients+other.Clients, r.Consumers+other.Consumers
-	r.Hours += other.Hours
+	r.Rotations, r.Resources, r.Consumers = r.Rotations+other.Rotations, r.Resources+other.Resources, r.Consumers+other.Consumers
 	for _, s := range []struct{ into, from *seconds64 }{{&r.WorstMargin, &other.WorstMargin}, {&r.LeastOverlap, &other.LeastOverlap}} {
 		if *s.into == none || *s.from != none && *s.from < *s.into {
 			*s.into = *s.from
 		}
 	}
 	r.LatestUse, r.LargestOverlap = max(r.LatestUse, other.LatestUse), max(r.LargestOverlap, other.LargestOverlap)
-	for what, n := range other.Disturbances {
-		r.Disturbances[what] += n
-	}
-	r.first = cmp.Or(r.first, other.first)
 }
 
 // mount is the directory at which an application has a Secret, as its kubelet keeps it.
@@ -101,12 +121,12 @@ type mount struct {
 	sync   time.Time // when the kubelet looks next, if there is something new
 }
 
-// consumer is an application that calls SFS all the time.
+// consumer is an application that calls its API all the time.
 type consumer struct {
-	name, client string
-	mount        *mount
-	tokenKey     string
-	expiryKey    string
+	name, of  string // an SfsClient or an OAuthToken
+	mount     *mount
+	tokenKey  string
+	expiryKey string
 
 	// uses is tokenfile or plain. Those that are plain read the token each minute, and never try anything again.
 	uses   string
@@ -120,31 +140,64 @@ type consumer struct {
 
 // replaced is a token in the place of which another one was published.
 type replaced struct {
-	value string
-	at    time.Time
+	value, of string
+	at        time.Time
+}
+
+// tokenHolder is a resource whose token applications use.
+type tokenHolder interface {
+	object
+	TokenSecretName() string
 }
 
 // downtime is a cluster with applications in it.
 type downtime struct {
 	w         *world
+	providers *oauthWorld
 	random    *rand.Rand
 	report    *downtimeReport
 	consumers []*consumer
 	base      http.RoundTripper
 	next      time.Time         // call
-	current   map[string]string // token by client
+	current   map[string]string // token by the name of its resource
 	replaced  map[string]time.Time
 	overlaps  []replaced
-	tokenKeys map[string]string // by client
+	tokenKeys map[string]string // by the name of the resource
 	trouble   *trouble
 	history   []string // disturbances
-	// longestAPIAway is that of this kind of world.
-	longestAPIAway time.Duration
-	serial         int // makes names and values new
+	// longest is longestAway of this kind of world.
+	longest map[plane]time.Duration
+	serial  int // makes names and values new
+
+	grants map[string]*grant // by the name of the OAuthToken
+	nobody bool              // is there to have access granted anew
+}
+
+// tally is where what comes of a resource is counted.
+func (d *downtime) tally(of string) *tally {
+	if d.grants[of] != nil {
+		return &d.report.OAuth
+	}
+	return &d.report.SFS
+}
+
+// tokenInfo is what the simulators know of a token.
+type tokenInfo struct {
+	expires        time.Time
+	alive, revoked bool
+}
+
+func (d *downtime) tokenState(value string) (tokenInfo, bool) {
+	if info, known := d.w.sim.TokenState(value); known {
+		return tokenInfo{info.Expires, info.Alive, info.Revoked}, true
+	}
+	info, known := d.providers.providers.TokenState(secret.Text(value))
+	return tokenInfo{info.Expires, info.Alive, info.Revoked}, known
 }
 
 // saw is told of each version of each Secret.
 func (d *downtime) saw(v delivery) {
+	d.sawGrant(v)
 	if v.ref.kind != secretKind || v.ref.namespace != d.w.namespace {
 		return
 	}
@@ -158,20 +211,20 @@ func (d *downtime) saw(v delivery) {
 			m.sync = now.Add(d.lag())
 		}
 	}
-	client := s.OwnerReferences[0].Name
-	value := string(s.Data[d.tokenKeys[client]])
-	before := d.current[client]
+	of := s.OwnerReferences[0].Name
+	value := string(s.Data[d.tokenKeys[of]])
+	before := d.current[of]
 	if value == before || !d.replaced[value].IsZero() {
 		return // or a former name, which is behind
 	}
-	if _, known := d.w.sim.TokenState(value); !known {
+	if _, known := d.tokenState(value); !known {
 		return // written by hand
 	}
-	d.current[client] = value
+	d.current[of] = value
 	if before != "" {
-		d.report.Rotations++
+		d.tally(of).Rotations++
 		d.replaced[before] = now
-		d.overlaps = append(d.overlaps, replaced{value: before, at: now})
+		d.overlaps = append(d.overlaps, replaced{value: before, of: of, at: now})
 	}
 }
 
@@ -188,6 +241,7 @@ func (d *downtime) passing(_, to time.Time) {
 	for ; !d.next.IsZero() && !d.next.After(to); d.next = d.next.Add(callEach) {
 		d.w.clock.SetTime(d.next)
 		d.measureOverlaps(d.next)
+		d.reseeds(d.next)
 		for _, c := range d.consumers {
 			d.syncs(c, d.next)
 			d.calls(c, d.next)
@@ -250,9 +304,13 @@ func (d *downtime) start(c *consumer, secret string) {
 	}
 }
 
-// calls has an application call SFS once.
+// calls has an application call its API once.
 func (d *downtime) calls(c *consumer, now time.Time) {
-	req, err := http.NewRequestWithContext(d.w.t.Context(), http.MethodPost, d.w.sim.BaseURL()+"/user", strings.NewReader(`{"data":{"action":"list"}}`))
+	method, url, body := http.MethodPost, d.w.sim.BaseURL()+"/user", `{"data":{"action":"list"}}`
+	if d.grants[c.of] != nil {
+		method, url, body = http.MethodGet, d.providers.providers.CanaryURL(), ""
+	}
+	req, err := http.NewRequestWithContext(d.w.t.Context(), method, url, strings.NewReader(body))
 	if err != nil {
 		d.w.t.Fatal(err)
 	}
@@ -273,7 +331,7 @@ func (d *downtime) calls(c *consumer, now time.Time) {
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		d.report.Failed++
+		d.tally(c.of).Failed++
 		d.report.first = cmp.Or(d.report.first, err.Error())
 		return
 	}
@@ -285,11 +343,12 @@ func (d *downtime) calls(c *consumer, now time.Time) {
 func (d *downtime) counting(next http.RoundTripper, c *consumer) http.RoundTripper {
 	return roundTripper(func(req *http.Request) (*http.Response, error) {
 		now, value := d.w.clock.Now(), strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer ")
-		d.report.Calls++
-		info, _ := d.w.sim.TokenState(value)
-		d.report.WorstMargin.least(info.Expires.Sub(now))
+		count := d.tally(c.of)
+		count.Calls++
+		info, _ := d.tokenState(value)
+		count.WorstMargin.least(info.expires.Sub(now))
 		if at := d.replaced[value]; !at.IsZero() {
-			d.report.LatestUse.most(now.Sub(at))
+			count.LatestUse.most(now.Sub(at))
 		}
 		resp, err := next.RoundTrip(req)
 		switch {
@@ -298,7 +357,7 @@ func (d *downtime) counting(next http.RoundTripper, c *consumer) http.RoundTripp
 		case resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden:
 			d.refused(c, value, now)
 		case resp.StatusCode != http.StatusOK:
-			d.report.Failed++
+			count.Failed++
 		}
 		return resp, err
 	})
@@ -306,17 +365,17 @@ func (d *downtime) counting(next http.RoundTripper, c *consumer) http.RoundTripp
 
 // refused notes a call that applications would have noticed.
 func (d *downtime) refused(c *consumer, value string, now time.Time) {
-	d.report.Refused++
-	info, known := d.w.sim.TokenState(value)
+	d.tally(c.of).Refused++
+	info, known := d.tokenState(value)
 	text := strings.Builder{}
 	text.WriteString(now.Format(time.TimeOnly) + ": " + c.name + " was refused")
 	switch {
 	case !known:
 		text.WriteString(" with what is no token")
-	case info.Revoked:
+	case info.revoked:
 		text.WriteString(" with a token that is revoked")
 	default:
-		text.WriteString(" with a token that expired at " + info.Expires.Format(time.TimeOnly))
+		text.WriteString(" with a token that expired at " + info.expires.Format(time.TimeOnly))
 	}
 	if at := d.replaced[value]; !at.IsZero() {
 		text.WriteString(", whose successor was published at " + at.Format(time.TimeOnly))
@@ -333,17 +392,17 @@ func (d *downtime) refused(c *consumer, value string, now time.Time) {
 func (d *downtime) measureOverlaps(now time.Time) {
 	var living []replaced
 	for _, o := range d.overlaps {
-		info, _ := d.w.sim.TokenState(o.value)
-		if info.Alive {
+		info, _ := d.tokenState(o.value)
+		if info.alive {
 			living = append(living, o)
 			continue
 		}
-		lasted := info.Expires.Sub(o.at)
-		if info.Revoked {
+		lasted := info.expires.Sub(o.at)
+		if info.revoked {
 			lasted = max(0, now.Add(-callEach).Sub(o.at))
 		}
-		d.report.LeastOverlap.least(lasted)
-		d.report.LargestOverlap.most(lasted)
+		d.tally(o.of).LeastOverlap.least(lasted)
+		d.tally(o.of).LargestOverlap.most(lasted)
 	}
 	d.overlaps = living
 }
@@ -352,8 +411,8 @@ func (d *downtime) measureOverlaps(now time.Time) {
 func (d *downtime) trusting(t testing.TB) http.RoundTripper {
 	t.Helper()
 	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(d.w.sim.CABundle()) {
-		t.Fatal("the simulator has no authority")
+	if !pool.AppendCertsFromPEM(d.w.sim.CABundle()) || !pool.AppendCertsFromPEM(d.providers.providers.CABundle()) {
+		t.Fatal("a simulator has no authority")
 	}
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}
 	t.Cleanup(transport.CloseIdleConnections)
@@ -361,7 +420,7 @@ func (d *downtime) trusting(t testing.TB) http.RoundTripper {
 }
 
 // withKeys returns the keys of a token Secret that an application has to know.
-func withKeys(c *v1alpha1.SfsClient) (token, expiresAt string) {
-	names := maps.Clone(c.Spec.Token.Secret.Keys)
+func withKeys(o tokenHolder) (token, expiresAt string) {
+	names := maps.Clone(tokenShape(o).Keys)
 	return cmp.Or(string(names[v1alpha1.KeyToken]), v1alpha1.KeyToken), cmp.Or(string(names[v1alpha1.KeyExpiresAt]), v1alpha1.KeyExpiresAt)
 }

@@ -18,25 +18,16 @@ import (
 )
 
 const (
-	// longestSFSAway is for how long SFS may be away: of the 600 s of the margin an application needs 150 s, and the
-	// operator up to 43 s to notice that SFS is back (longestWait).
-	longestSFSAway = 400 * time.Second
-	// longestAPIAway is for how long the API server may be away: a kubelet that could not read a new token just before
-	// needs its 90 s once more.
-	longestAPIAway = 340 * time.Second
-	// longestAPIAwayOnRotate is the same where a token is revoked 5 minutes after its successor was published, 240 s of
-	// which the kubelet and the application may need.
-	longestAPIAwayOnRotate = 55 * time.Second
 	// between two outages each token that was due is renewed, and shown by each kubelet.
 	between = 150 * time.Second
 	// aimedFor is how long an outage waits for a renewal to begin with. Each token is renewed in it.
-	aimedFor = 25 * time.Minute
+	aimedFor = 45 * time.Minute
 )
 
-// trouble is an outage of SFS, of the API server, or of both.
+// trouble is an outage of SFS, of the providers, of the API server, or of several.
 type trouble struct {
-	sfs, api string // the modes; empty where it is well
-	length   time.Duration
+	how    map[plane]string // the modes, of those that are not well
+	length time.Duration
 	// aimed: it begins with the next request for a token, or before the next Secret is written.
 	aimed       bool
 	pause       time.Duration // that a 429 names
@@ -44,7 +35,7 @@ type trouble struct {
 }
 
 func (t *trouble) String() string {
-	return fmt.Sprintf("{SFS %q, API server %q, from %s for %s}", t.sfs, t.api, t.from.Format(time.TimeOnly), t.length)
+	return fmt.Sprintf("{%v, from %s for %s}", t.how, t.from.Format(time.TimeOnly), t.length)
 }
 
 func (t *trouble) begin(now time.Time) { t.from, t.until = now, now.Add(t.length) }
@@ -54,11 +45,8 @@ func (t *trouble) strikes(c *call, now time.Time) bool {
 	if t == nil {
 		return false
 	}
-	how := t.sfs
-	if c.plane == planeKubernetes {
-		how = t.api
-	}
-	begins := c.resource == "token" && c.verb == "create" || c.publishes()
+	how := t.how[c.plane]
+	begins := c.resource == "token" && (c.verb == "create" || c.plane == planeOAuth) || c.publishes()
 	if t.from.IsZero() && t.aimed && how != "" && begins {
 		t.begin(now)
 	}
@@ -67,10 +55,10 @@ func (t *trouble) strikes(c *call, now time.Time) bool {
 
 func (d *downtime) apiAway() bool {
 	t := d.trouble
-	return t != nil && t.api != "" && !t.from.IsZero() && d.w.clock.Now().Before(t.until)
+	return t != nil && t.how[planeKubernetes] != "" && !t.from.IsZero() && d.w.clock.Now().Before(t.until)
 }
 
-// troubled has the requests of the operator, and of nobody else, meet the trouble. That applications reach SFS while the
+// troubled has the requests of the operator, and of nobody else, meet the trouble. That applications reach an API while the
 // operator does not is the harder case: they could not be refused else.
 func (d *downtime) troubled(p plane, next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(req *http.Request) (*http.Response, error) {
@@ -79,16 +67,13 @@ func (d *downtime) troubled(p plane, next http.RoundTripper) http.RoundTripper {
 		if !d.trouble.strikes(x.call, now) {
 			return next.RoundTrip(req)
 		}
-		how := d.trouble.sfs
-		if p == planeKubernetes {
-			how = d.trouble.api
-		}
+		how := d.trouble.how[x.call.plane]
 		switch m := modeNamed(how); {
 		case how == throttles:
 			left := min(d.trouble.pause, d.trouble.until.Sub(now)).Truncate(time.Second)
 			header := http.Header{"Retry-After": {strconv.Itoa(max(1, int(left.Seconds())))}}
 			return x.answer(http.StatusTooManyRequests, "application/json", `{"message":"Too many requests","code":429}`, header)
-		case m.fits(x.call):
+		case m.strikes(x.call):
 			return m.strike(x)
 		}
 		return modeNamed("internal").strike(x) // what is no write can not be lost
@@ -108,16 +93,17 @@ func (d *downtime) upTo(most time.Duration) time.Duration {
 func oneOf[T any](d *downtime, all ...T) T { return all[d.random.IntN(len(all))] }
 
 // outage has something be away, mostly for nearly as long as it may be, and mostly from the worst moment on.
-func (d *downtime) outage(sfs, api bool) {
-	t := &trouble{aimed: d.random.IntN(4) > 0, pause: d.upTo(longestSFSAway)}
-	most := longestSFSAway
-	if sfs {
-		t.sfs = oneOf(d, sfsOutages...)
+func (d *downtime) outage(of ...plane) {
+	t := &trouble{how: map[plane]string{}, aimed: d.random.IntN(4) > 0}
+	most := d.longest[of[0]]
+	for _, p := range of {
+		most = min(most, d.longest[p])
+		t.how[p] = oneOf(d, sfsOutages...)
+		if p == planeKubernetes {
+			t.how[p] = oneOf(d, apiOutages...)
+		}
 	}
-	if api {
-		t.api, most = oneOf(d, apiOutages...), d.longestAPIAway
-	}
-	t.length = d.upTo(most)
+	t.pause, t.length = d.upTo(most), d.upTo(most)
 	if d.random.IntN(2) == 0 {
 		t.length = most
 	}
@@ -127,6 +113,13 @@ func (d *downtime) outage(sfs, api bool) {
 		d.w.restart()
 	}
 	d.w.run(max(0, t.until.Sub(d.w.clock.Now())) + between)
+	d.granted()
+}
+
+// suffersFor has something be away at once, for longer than it may.
+func (d *downtime) suffersFor(length time.Duration, p plane) {
+	d.suffers(&trouble{how: map[plane]string{p: "unreachable"}, length: length})
+	d.w.run(length + between)
 }
 
 // suffers waits until the trouble has begun.
@@ -144,11 +137,12 @@ func (d *downtime) suffers(t *trouble) {
 
 // disturbances are what happens, by name.
 func (d *downtime) disturbances() map[string]func() {
-	return map[string]func(){
-		"SFS away":                  func() { d.outage(true, false) },
-		"SFS away at a renewal":     func() { d.outage(true, false) }, // twice as often
-		"API server away":           func() { d.outage(false, true) },
-		"both away":                 func() { d.outage(true, true) },
+	all := map[string]func(){
+		"SFS away":                  func() { d.outage(planeSFS) },
+		"SFS away at a renewal":     func() { d.outage(planeSFS) }, // twice as often
+		"providers away":            func() { d.outage(planeOAuth) },
+		"SFS and providers away":    func() { d.outage(planeSFS, planeOAuth) },
+		"client secret changed":     d.changesClientSecret,
 		"operator restarted":        d.w.restart,
 		"operator starts behind":    d.startsBehind,
 		"operator killed at a call": d.killed,
@@ -163,17 +157,39 @@ func (d *downtime) disturbances() map[string]func() {
 			annotate(d.w, d.one(), v1alpha1.RenewRequestedAtAnnotation, d.name("request"))
 		},
 	}
+	if d.longest[planeKubernetes] > 0 {
+		all["API server away"] = func() { d.outage(planeKubernetes) }
+		all["SFS and API server away"] = func() { d.outage(planeSFS, planeKubernetes) }
+		all["providers and API server away"] = func() { d.outage(planeOAuth, planeKubernetes) }
+	}
+	if d.refreshed() != nil {
+		all["access granted anew"] = func() { d.reseed(d.refreshed().Name) }
+		all["refresh token touched by hand"] = d.touchesState
+	}
+	return all
 }
 
-// one is an SfsClient as it is now.
-func (d *downtime) one() *v1alpha1.SfsClient {
-	c := d.named(oneOf(d, slices.Sorted(maps.Keys(d.current))...))
-	d.w.reload(c)
-	return c
+// one is a resource as it is now.
+func (d *downtime) one() tokenHolder {
+	o := d.named(oneOf(d, slices.Sorted(maps.Keys(d.current))...))
+	d.w.reload(o)
+	return o
 }
 
-func (d *downtime) named(name string) *v1alpha1.SfsClient {
-	return &v1alpha1.SfsClient{ObjectMeta: metav1.ObjectMeta{Namespace: d.w.namespace, Name: name}}
+func (d *downtime) named(name string) tokenHolder {
+	meta := metav1.ObjectMeta{Namespace: d.w.namespace, Name: name}
+	if d.grants[name] != nil {
+		return &v1alpha1.OAuthToken{ObjectMeta: meta}
+	}
+	return &v1alpha1.SfsClient{ObjectMeta: meta}
+}
+
+// tokenShape is what the spec says of the token Secret.
+func tokenShape(o tokenHolder) *v1alpha1.SecretSpec {
+	if o, ok := o.(*v1alpha1.OAuthToken); ok {
+		return &o.Spec.Token.Secret
+	}
+	return &o.(*v1alpha1.SfsClient).Spec.Token.Secret
 }
 
 func (d *downtime) name(of string) string {
@@ -204,7 +220,12 @@ func (d *downtime) changesCredentials() {
 }
 
 func (d *downtime) editsSpec() {
-	update(d.w, d.one(), func(c *v1alpha1.SfsClient) {
+	o := d.one()
+	if o, ok := o.(*v1alpha1.OAuthToken); ok {
+		d.editsOAuthToken(o)
+		return
+	}
+	update(d.w, o.(*v1alpha1.SfsClient), func(c *v1alpha1.SfsClient) {
 		switch d.random.IntN(6) {
 		case 0:
 			c.Spec.FullName = d.name("Shop")
@@ -224,8 +245,8 @@ func (d *downtime) editsSpec() {
 
 // editsShape changes how the token Secret looks. The keys that the applications read keep their names.
 func (d *downtime) editsShape() {
-	update(d.w, d.one(), func(c *v1alpha1.SfsClient) {
-		shape := &c.Spec.Token.Secret
+	update(d.w, d.one(), func(o tokenHolder) {
+		shape := tokenShape(o)
 		switch d.random.IntN(6) {
 		case 0:
 			shape.Formats = []v1alpha1.SecretFormat{{Format: oneOf(d, "json", "env", "netrc", "nginx-header")}}
@@ -249,17 +270,17 @@ func (d *downtime) editsShape() {
 
 // renames has a Secret get another name, to which the applications move while the former one is still there.
 func (d *downtime) renames() {
-	c := d.one()
-	update(d.w, c, func(c *v1alpha1.SfsClient) {
-		c.Spec.Token.Secret.Name = d.name(c.Name + "-tokens")
-		shape := &c.Spec.Token.Secret // a Secret that can not be made can not be moved to
+	o := d.one()
+	update(d.w, o, func(o tokenHolder) {
+		shape := tokenShape(o) // a Secret that can not be made can not be moved to
+		shape.Name = d.name(o.GetName() + "-tokens")
 		shape.Formats, shape.Template = nil, v1alpha1.SecretTemplate{}
 	})
 	now := d.w.clock.Now()
 	const moved = formerGracePeriod - 2*time.Minute
 	for _, app := range d.consumers {
-		if app.client == c.Name {
-			app.moves, app.movesTo = now.Add(d.upTo(moved)), c.TokenSecretName()
+		if app.of == o.GetName() {
+			app.moves, app.movesTo = now.Add(d.upTo(moved)), o.TokenSecretName()
 		}
 	}
 	d.w.run(moved + callEach)
@@ -267,21 +288,21 @@ func (d *downtime) renames() {
 
 func (d *downtime) deletesByHand() { d.w.delete(d.w.secret(d.mended().TokenSecretName())) }
 
-// mended is an SfsClient whose template is good: of a Secret that is gone nobody knows the last good shape.
-func (d *downtime) mended() *v1alpha1.SfsClient {
-	c := d.one()
-	if _, wrong := c.Spec.Token.Secret.Template.Data["wrong"]; wrong {
-		update(d.w, c, func(c *v1alpha1.SfsClient) { c.Spec.Token.Secret.Template.Data = nil })
+// mended is a resource whose template is good: of a Secret that is gone nobody knows the last good shape.
+func (d *downtime) mended() tokenHolder {
+	o := d.one()
+	if _, wrong := tokenShape(o).Template.Data["wrong"]; wrong {
+		update(d.w, o, func(o tokenHolder) { tokenShape(o).Template.Data = nil })
 		d.w.run(callEach)
 	}
-	return c
+	return o
 }
 
 // editsByHand changes what the operator wrote.
 func (d *downtime) editsByHand() {
-	c := d.mended()
-	key := d.tokenKeys[c.Name]
-	update(d.w, d.w.secret(c.TokenSecretName()), func(s *corev1.Secret) {
+	o := d.mended()
+	key := d.tokenKeys[o.GetName()]
+	update(d.w, d.w.secret(o.TokenSecretName()), func(s *corev1.Secret) {
 		switch d.random.IntN(4) {
 		case 0:
 			s.Data[key] = []byte("nonsense")
@@ -312,7 +333,7 @@ func (d *downtime) passes(span time.Duration, spoil func(*downtime)) {
 	d.w.wire.heal()
 	d.trouble = nil
 	for _, name := range slices.Sorted(maps.Keys(d.current)) {
-		update(d.w, d.named(name), func(c *v1alpha1.SfsClient) { c.Spec.Token.Secret.Template = v1alpha1.SecretTemplate{} })
+		update(d.w, d.named(name), func(o tokenHolder) { tokenShape(o).Template = v1alpha1.SecretTemplate{} })
 	}
 	d.w.run(aimedFor)
 }

@@ -23,6 +23,9 @@ type hostileAnswer struct {
 	fault func(w *world) sfstest.Fault
 }
 
+// oversized is one that the simulator of SFS makes up while it answers.
+const oversized = "80 MB"
+
 // hostileAnswers are those to one request.
 func hostileAnswers(s hostileSite, elsewhere string) []hostileAnswer {
 	var all []hostileAnswer
@@ -36,7 +39,7 @@ func hostileAnswers(s hostileSite, elsewhere string) []hostileAnswer {
 		}
 	}
 	body("10 MB", http.StatusOK, `{"client":{"clientKey":"`+strings.Repeat("k", 10<<20))
-	add("80 MB", sfstest.Fault{Oversized: true})
+	add(oversized, sfstest.Fault{Oversized: true})
 	body("100,000 levels", http.StatusOK, strings.Repeat(`{"client":`, 100_000))
 	body("100,000 levels of an error", http.StatusBadRequest, `{"message":`+strings.Repeat("[", 100_000))
 	body("HTML 200", http.StatusOK, "<!doctype html><title>Sign in to the network</title>")

@@ -26,7 +26,7 @@ import (
 	"github.com/sendforsign/sfs-operator/sendforsign/sfstest"
 )
 
-// TestCampaignHostileAnswers has SFS, or what stands in its place, give each answer that does harm to each request that
+// TestCampaignHostileAnswers has SFS or a provider of OAuthTokens, or what stands in its place, give each answer that does harm to each request that
 // the operator makes. Whatever comes: what is there stays, what is said of it is clear, one tenant is made, and once the
 // answers are good again all is well.
 func TestCampaignHostileAnswers(t *testing.T) {
@@ -35,13 +35,19 @@ func TestCampaignHostileAnswers(t *testing.T) {
 	elsewhere := newTrap(t)
 	chance := rand.New(rand.NewPCG(c.Seed, 0))
 	const sample = 2 // of the answers to each request
+	drawn := func(answers []hostileAnswer) []hostileAnswer {
+		if !c.Full && c.Plan == "" {
+			chance.Shuffle(len(answers), func(i, j int) { answers[i], answers[j] = answers[j], answers[i] })
+			answers = answers[:min(sample, len(answers))]
+		}
+		return answers
+	}
+	for _, p := range hostileProviders {
+		t.Run(p.name, func(t *testing.T) { p.campaign(t, c, drawn(p.answers(elsewhere.url))) })
+	}
 	for _, s := range hostileSites {
 		t.Run(s.name, func(t *testing.T) {
-			answers := hostileAnswers(s, elsewhere.url)
-			if !c.Full && c.Plan == "" {
-				chance.Shuffle(len(answers), func(i, j int) { answers[i], answers[j] = answers[j], answers[i] })
-				answers = answers[:min(sample, len(answers))]
-			}
+			answers := drawn(hostileAnswers(s, elsewhere.url))
 			h := &hostility{t: t, c: c, w: newWorld(t), site: s}
 			h.prepare()
 			for i, a := range answers {

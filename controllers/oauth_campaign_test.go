@@ -22,7 +22,7 @@ import (
 )
 
 // What users want of an OAuthToken, with one thing that goes wrong at each of the requests that it takes: a crash, or a failure
-// of the provider or of the API server. What must hold:
+// of the provider or of the API server; or at each delivery to the cache, which falls behind. What must hold:
 //
 //   - no token is published that the provider does not take, and applications have one they can count on from the first on;
 //   - no refresh token is lost that was received and could be stored;
@@ -62,13 +62,21 @@ var oauthWorkloads = []oauthWorkload{
 // oauthPlan is one run of a workload, and what goes wrong in it.
 type oauthPlan struct {
 	workload *oauthWorkload
-	mode     *mode // nil: nothing
+	mode     *mode      // at the request, or
+	stale    *staleMode // at the delivery of this number; both nil: nothing
 	at       int
 }
 
 // String is the line by which a plan is replayed: reseeded/crash-before@3.
 func (p oauthPlan) String() string {
-	return fmt.Sprintf("%s/%s@%d", p.workload.name, p.mode.name, p.at)
+	return fmt.Sprintf("%s/%s@%d", p.workload.name, p.what(), p.at)
+}
+
+func (p oauthPlan) what() string {
+	if p.stale != nil {
+		return p.stale.name
+	}
+	return p.mode.name
 }
 
 func parseOAuthPlan(line string) (oauthPlan, error) {
@@ -76,10 +84,12 @@ func parseOAuthPlan(line string) (oauthPlan, error) {
 	mode, number, _ := strings.Cut(rest, "@")
 	at, err := strconv.Atoi(number)
 	i := slices.IndexFunc(oauthWorkloads, func(l oauthWorkload) bool { return l.name == name })
-	if err != nil || i < 0 || modeNamed(mode) == nil {
-		return oauthPlan{}, fmt.Errorf("%q is no plan", line)
+	p := oauthPlan{mode: modeNamed(mode), stale: staleModeNamed(mode), at: at}
+	if err != nil || i < 0 || p.mode == nil && p.stale == nil {
+		return p, fmt.Errorf("%q is no plan", line)
 	}
-	return oauthPlan{&oauthWorkloads[i], modeNamed(mode), at}, nil
+	p.workload = &oauthWorkloads[i]
+	return p, nil
 }
 
 // strikes says whether a mode makes sense for a call. Providers fail as SFS does.
@@ -91,16 +101,23 @@ func (m *mode) strikes(c *call) bool {
 	return m.fits(&as)
 }
 
-// run carries a plan out, and returns the calls that it hit or could have hit.
-func (p oauthPlan) run(t testing.TB) []*call {
+// run carries a plan out, and returns the calls and the number of the deliveries that it hit or could have hit.
+func (p oauthPlan) run(t testing.TB) ([]*call, int) {
 	w := newOAuthWorld(t, p.workload.behaviour)
 	w.collects, w.maxPasses = true, 3_000
 	w.run(time.Second)
-	faults := map[int]*mode{}
+	faults, views := map[int]*mode{}, newStaleViews(w.world)
 	if p.mode != nil {
 		always := *p.mode
 		always.fits = anyCall // it was chosen for the call
 		faults[p.at] = &always
+	}
+	if p.stale != nil {
+		views.stale[p.at] = p.stale
+	}
+	arm := func() {
+		w.wire.arm(faults)
+		views.armed = true
 	}
 	o, c := w.newOAuthToken("it", p.workload.provider, func(o *v1alpha1.OAuthToken) {
 		if p.workload.provider == oauthtest.SecuredSigning {
@@ -112,25 +129,29 @@ func (p oauthPlan) run(t testing.TB) []*call {
 	w.saw, w.moves = watch.saw, watch.moved
 	if p.workload.later != nil {
 		w.run(time.Minute)
-		w.wire.arm(faults)
+		arm()
 		p.workload.later(w, o, c)
 	} else {
-		w.wire.arm(faults)
+		arm()
 	}
 	w.run(50 * time.Minute)
-	calls := w.wire.made(0)
+	calls, deliveries := w.wire.made(0), len(views.deliveries)
 	w.wire.heal()
+	views.armed = false
 	if p.workload.gone {
 		if !w.isGone(o) || w.secret(o.StateSecretName()) != nil {
 			t.Error("the resource, or its state, is not gone")
 		}
-		return calls
+		return calls, deliveries
 	}
 	if p.workload.provider == oauthtest.SecuredSigning {
 		p.judgeState(w, o, c, calls)
 	}
 	w.run(3 * time.Minute)
 	w.wantReady(o)
+	if ready := conditions.Get(o, v1alpha1.ReadyCondition); ready != nil && ready.Reason != v1alpha1.AvailableReason {
+		t.Errorf("not all is well in the end: %s", describe(o)) // though the token lives yet
+	}
 	w.accessToken(o)
 	if s := w.secret("it-client"); len(s.ManagedFields) != 1 && p.workload.later == nil {
 		t.Error("the Secret of the user was written")
@@ -147,7 +168,7 @@ func (p oauthPlan) run(t testing.TB) []*call {
 	if made > 6 || refused > 15 { // at most once in ten minutes after a while
 		t.Errorf("%d tokens were made, and %d requests for one refused", made, refused)
 	}
-	return calls
+	return calls, deliveries
 }
 
 // judgeState wants the last refresh token to be there, unless nobody could have stored it.
@@ -157,7 +178,9 @@ func (p oauthPlan) judgeState(w *oauthWorld, o *v1alpha1.OAuthToken, c oauthtest
 	if last == "" {
 		last = secret.Text(w.secret("it-client").Data[v1alpha1.KeyRefreshToken])
 	}
-	if w.providers.TakesRefreshToken(last) {
+	ready := conditions.Get(o, v1alpha1.ReadyCondition)
+	refused := ready != nil && ready.Reason == v1alpha1.RefreshTokenRefusedReason
+	if w.providers.TakesRefreshToken(last) && !refused { // one that descends from a former seed is of no use
 		return
 	}
 	if p.mode == nil {
@@ -172,8 +195,7 @@ func (p oauthPlan) judgeState(w *oauthWorld, o *v1alpha1.OAuthToken, c oauthtest
 	if !excused {
 		w.t.Errorf("the last refresh token is lost, by %s of %s", p.mode.name, struck)
 	}
-	ready := conditions.Get(o, v1alpha1.ReadyCondition)
-	if ready == nil || ready.Reason != v1alpha1.RefreshTokenRefusedReason {
+	if !refused {
 		return // it is not needed yet
 	}
 	w.putCredential(o, v1alpha1.KeyRefreshToken, w.providers.Reseed(c.ID))
@@ -210,7 +232,7 @@ func (x *oauthWitness) moved(_, to time.Time) {
 	}
 }
 
-// TestCampaignOAuth has one thing go wrong at each request of each workload.
+// TestCampaignOAuth has one thing go wrong at each request, and at each delivery to the cache, of each workload.
 func TestCampaignOAuth(t *testing.T) {
 	c := campaign.Start(t, "oauth")
 	var plans []oauthPlan
@@ -223,10 +245,16 @@ func TestCampaignOAuth(t *testing.T) {
 	} else {
 		for i := range oauthWorkloads {
 			l := &oauthWorkloads[i]
-			for n, made := range (oauthPlan{workload: l}).run(t) {
+			calls, deliveries := oauthPlan{workload: l}.run(t)
+			for n := range deliveries {
+				for _, m := range staleModes {
+					plans = append(plans, oauthPlan{workload: l, stale: m, at: n + 1})
+				}
+			}
+			for n, made := range calls {
 				for _, m := range slices.Concat(crashModes, sfsModes, kubernetesModes) {
 					if made.plane != planeSFS && made.target.kind != platformKind && m.strikes(made) {
-						plans = append(plans, oauthPlan{l, m, n + 1})
+						plans = append(plans, oauthPlan{workload: l, mode: m, at: n + 1})
 					}
 				}
 			}
@@ -240,7 +268,7 @@ func TestCampaignOAuth(t *testing.T) {
 		}
 	}
 	inParallel(plans, func(p oauthPlan) {
-		c.Tried(p.mode.name, 1)
+		c.Tried(p.what(), 1)
 		if wrong := judged(t, func(t testing.TB) { p.run(t) }); len(wrong) > 0 {
 			c.Broken(t, p.String(), "%s: %s", p, strings.Join(wrong, "\n    "))
 		}

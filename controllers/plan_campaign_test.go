@@ -113,7 +113,6 @@ func (p plan) run(t testing.TB, planted seed, reference *record) *record {
 	}
 
 	faults := map[int]*mode{}
-	w.witness.stale = map[int]*staleMode{}
 	for _, q := range p.points {
 		if q.mode != nil {
 			faults[q.at] = q.mode

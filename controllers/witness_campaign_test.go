@@ -17,14 +17,10 @@ import (
 	"github.com/sendforsign/sfs-operator/sendforsign"
 )
 
-// witness sees each version of each object and each step of the clock, and says what must not be at any time. It also
-// counts the deliveries to the cache, and lets the cache fall behind where a plan says so.
+// witness sees each version of each object and each step of the clock, and says what must not be at any time.
 type witness struct {
-	w     *world
-	armed bool
-	// stale is how the cache falls behind, by the number of the delivery.
-	stale      map[int]*staleMode
-	deliveries []delivery
+	w *world
+	*staleViews
 
 	newest map[string]int64         // the highest revision that each Secret of a token has had
 	served map[types.UID]bool       // the SfsClients that have had a token
@@ -35,7 +31,7 @@ type witness struct {
 
 func newWitness(w *world) *witness {
 	return &witness{
-		w: w, newest: map[string]int64{}, served: map[types.UID]bool{}, gaps: map[string]time.Duration{}, writes: map[string]int{},
+		w: w, staleViews: newStaleViews(w), newest: map[string]int64{}, served: map[types.UID]bool{}, gaps: map[string]time.Duration{}, writes: map[string]int{},
 	}
 }
 
@@ -176,8 +172,23 @@ func staleModeNamed(name string) *staleMode {
 	return nil
 }
 
+// staleViews counts the deliveries to the cache, and lets the cache fall behind where a plan says so.
+type staleViews struct {
+	w     *world
+	armed bool
+	// stale is how the cache falls behind, by the number of the delivery.
+	stale      map[int]*staleMode
+	deliveries []delivery
+}
+
+func newStaleViews(w *world) *staleViews {
+	x := &staleViews{w: w, stale: map[int]*staleMode{}}
+	w.delivers = x.delivering
+	return x
+}
+
 // delivering is asked before each delivery. It says whether the operator is another one now.
-func (x *witness) delivering(d delivery) bool {
+func (x *staleViews) delivering(d delivery) bool {
 	if !x.armed {
 		return false
 	}

@@ -253,7 +253,7 @@ func (w *world) deliver() {
 		if w.lag.holds(d.ref.kind) {
 			continue
 		}
-		if w.witness != nil && w.witness.delivering(d) {
+		if w.delivers != nil && w.delivers(d) {
 			return // the view is another one now
 		}
 		if w.lag.holds(d.ref.kind) {

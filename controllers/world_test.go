@@ -61,6 +61,8 @@ type world struct {
 	// saw is told of each version of each object, and moves of each step of the clock, before it.
 	saw   func(delivery)
 	moves func(from, to time.Time)
+	// delivers is asked before each delivery to the cache, and says whether the operator is another one now.
+	delivers func(delivery) bool
 
 	written versions              // since the last look
 	there   map[ref]client.Object // what the API server holds

@@ -258,7 +258,10 @@ func forgettingTimes(w *world) {
 	for r, o := range w.cache.objects {
 		if s, ok := o.(*corev1.Secret); ok {
 			s = s.DeepCopy()
-			delete(s.Annotations, v1alpha1.IssuedAtAnnotation)
+			if have := seen(s, ref{}, ""); have.condensed {
+				delete(have.annotations, v1alpha1.IssuedAtAnnotation)
+				s.GenerateName, s.Annotations = pack(have)
+			}
 			w.cache.objects[r] = s
 		}
 	}

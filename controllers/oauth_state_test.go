@@ -93,14 +93,7 @@ func TestARefreshTokenIsStoredWhateverTheGrantIsNow(t *testing.T) {
 	t.Parallel()
 	w := newOAuthWorld(t, oauthtest.Behaviour{})
 	refusing := false
-	w.api = interceptor.NewClient(w.api, interceptor.Funcs{
-		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
-			if refusing && o.GetName() == "it-oauth-state" {
-				return apierrors.NewForbidden(corev1.Resource("secrets"), o.GetName(), errors.New("not now"))
-			}
-			return c.Patch(ctx, o, p, opts...)
-		},
-	})
+	w.api = refusingStates(w.api, &refusing)
 	w.restart()
 	o, _ := w.newOAuthToken("it", oauthtest.Generic, func(o *v1alpha1.OAuthToken) { o.Spec.Grant = v1alpha1.GrantRefreshToken })
 	w.run(20 * time.Minute)

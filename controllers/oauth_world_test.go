@@ -4,14 +4,18 @@
 package controllers
 
 import (
+	"context"
 	"crypto/x509"
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 	"github.com/sendforsign/sfs-operator/internal/token"
@@ -138,6 +142,18 @@ func (w *oauthWorld) refreshToken(o *v1alpha1.OAuthToken) secret.Text {
 		return secret.Text(s.Data[v1alpha1.KeyRefreshToken])
 	}
 	return ""
+}
+
+// refusingStates is an API server that refuses, as long as it is said to, each write of the state Secret of the OAuthToken it.
+func refusingStates(api client.WithWatch, refusing *bool) client.WithWatch {
+	return interceptor.NewClient(api, interceptor.Funcs{
+		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
+			if *refusing && o.GetName() == "it-oauth-state" {
+				return apierrors.NewForbidden(corev1.Resource("secrets"), o.GetName(), errors.New("not now"))
+			}
+			return c.Patch(ctx, o, p, opts...)
+		},
+	})
 }
 
 // alwaysUsable has a test fail in which an application is without a token it can count on after any pass from now on.

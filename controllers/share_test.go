@@ -4,8 +4,6 @@
 package controllers
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -13,10 +11,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 	"github.com/sendforsign/sfs-operator/internal/conditions"
@@ -566,14 +562,7 @@ func TestALabelLosesNoRefreshToken(t *testing.T) {
 	for _, one := range []*shard{s.a, s.b} {
 		s.as(one, func() {
 			s.options.OAuth = serversOf(w.providers)
-			s.api = interceptor.NewClient(s.api, interceptor.Funcs{
-				Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
-					if refusing && o.GetName() == "it-oauth-state" {
-						return apierrors.NewForbidden(corev1.Resource("secrets"), o.GetName(), errors.New("not now"))
-					}
-					return c.Patch(ctx, o, p, opts...)
-				},
-			})
+			s.api = refusingStates(s.api, &refusing)
 			s.restart()
 		})
 	}

@@ -117,6 +117,7 @@ func managerOptions(o options.Options) ctrl.Options {
 	return ctrl.Options{
 		Scheme:                  scheme,
 		Cache:                   controllers.CacheOptions(o.PlatformNamespace, o.WatchNamespaces...),
+		MapperProvider:          controllers.NewMapper,
 		Metrics:                 server,
 		HealthProbeBindAddress:  o.ProbeAddress,
 		LeaderElection:          o.LeaderElect,

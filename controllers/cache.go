@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"unique"
 
@@ -240,9 +241,11 @@ func factsHash(facts map[string][]byte) string {
 
 // contentHash sums up the digests of the given keys. A key that is missing gives another sum.
 func contentHash(digests map[string][]byte, keys []string) string {
-	h := sha256.New()
+	h, line := sha256.New(), []byte(nil)
 	for _, key := range slices.Sorted(slices.Values(keys)) {
-		_, _ = fmt.Fprintf(h, "%d:%s:%x;", len(key), key, digests[key])
+		line = strconv.AppendInt(line[:0], int64(len(key)), 10)
+		line = append(append(append(line, ':'), key...), ':')
+		_, _ = h.Write(append(hex.AppendEncode(line, digests[key]), ';'))
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }

@@ -78,10 +78,11 @@ func (w *world) startProcess(awaited int) *process {
 	p := &process{done: make(chan error, 1), looked: &looks{seen: map[string]bool{}, want: awaited, all: make(chan struct{})}}
 	var err error
 	p.mgr, err = ctrl.NewManager(w.ownConfig(), ctrl.Options{
-		Scheme:     scheme,
-		Cache:      CacheOptions(w.operator),
-		Metrics:    metricsserver.Options{BindAddress: "0"},
-		Controller: crconfig.Controller{SkipNameValidation: ptr.To(true)},
+		Scheme:         scheme,
+		Cache:          CacheOptions(w.operator),
+		MapperProvider: NewMapper,
+		Metrics:        metricsserver.Options{BindAddress: "0"},
+		Controller:     crconfig.Controller{SkipNameValidation: ptr.To(true)},
 		NewClient: func(config *rest.Config, options client.Options) (client.Client, error) {
 			c, err := client.New(config, options)
 			return lookingClient{c, p.looked}, err

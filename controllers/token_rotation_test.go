@@ -308,7 +308,7 @@ func TestAnEditedListOfPreviousTokensCostsNoToken(t *testing.T) {
 			w.run(repairPause)
 			update(w, w.secret("shop-sfs-token"), test.edit)
 			w.settle()
-			if held := w.secret("shop-sfs-token"); !isUntouched(asCached(held)) {
+			if held := w.secret("shop-sfs-token"); !seen(asCached(held), ref{}, "").intact() {
 				t.Error("the Secret was not put right")
 			}
 			w.run(6 * time.Minute)
@@ -391,7 +391,7 @@ func TestAnExportedListOfPreviousTokensComesToRest(t *testing.T) {
 	before := w.secret("shop-sfs-token").ResourceVersion
 	w.restart()
 	w.run(time.Minute)
-	if w.secret("shop-sfs-token").ResourceVersion != before || !isUntouched(asCached(w.secret("shop-sfs-token"))) {
+	if w.secret("shop-sfs-token").ResourceVersion != before || !seen(asCached(w.secret("shop-sfs-token")), ref{}, "").intact() {
 		t.Error("it does not come to rest")
 	}
 	if w.isAlive(first) || w.valueOf(c) != second || c.Status.Token.PreviousRevocationTime != nil || w.sim.CountCalls("token", "create") != 3 {

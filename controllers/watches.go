@@ -246,24 +246,17 @@ func wantsAttention() predicate.Predicate {
 // changedByOthers lets no write of a Secret by the operator through: each of those counts the revision up, and leaves the
 // Secret as the operator wants it. But for one that gives the Secret an owner: a finalizer may not be needed any more.
 func changedByOthers() predicate.Predicate {
-	revision := func(o client.Object) int64 { return seen(o.(*corev1.Secret), ref{}, "").revision }
 	p := updated(func(before, after client.Object) bool {
-		adopted := metav1.GetControllerOf(before) == nil && metav1.GetControllerOf(after) != nil
-		return adopted || revision(after) <= revision(before) || !isUntouched(after)
+		if metav1.GetControllerOf(before) == nil && metav1.GetControllerOf(after) != nil {
+			return true
+		}
+		was, is := seen(before.(*corev1.Secret), ref{}, ""), seen(after.(*corev1.Secret), ref{}, "")
+		// A watch that was interrupted may show in one step what the operator wrote and what somebody did to it after that.
+		return is.revision <= was.revision || !is.intact()
 	})
 	// The resource itself has been looked at when its Secret appears: it made it, or is in the first list as well.
 	p.CreateFunc = func(event.CreateEvent) bool { return false }
 	return p
-}
-
-// isUntouched says whether a Secret, as the cache holds it, is as the operator wrote it. A watch that was interrupted may
-// show in one step what the operator wrote and what somebody did to it after that.
-func isUntouched(o client.Object) bool {
-	secret, ok := o.(*corev1.Secret)
-	if !ok {
-		return false
-	}
-	return seen(secret, ref{}, "").intact()
 }
 
 // platformChanged lets through what may let a client go on, or makes it say something else.

@@ -67,7 +67,7 @@ func (e *externalSecrets) prepare(ctx context.Context) (string, error) {
 }
 
 func (e *externalSecrets) takes(phase string) bool {
-	return !slices.Contains(phasesOnce, phase) || e.tuned && phase != phaseDrift
+	return !slices.Contains(phasesOnce, phase) || e.tuned && phase != phaseDrift && phase != phaseCycle
 }
 
 func (e *externalSecrets) size(tenants int) int {

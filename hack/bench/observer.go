@@ -30,6 +30,7 @@ type observer struct {
 	changed  map[string]time.Time // by name, when its content was last seen to change
 	interval time.Duration
 	renewed  int
+	once     map[string]bool // by name, those that were replaced
 	late     []time.Duration
 	last     time.Time // when a token was first seen
 }
@@ -37,7 +38,7 @@ type observer struct {
 // observe ends with stop.
 func observe(ctx context.Context, clients kubernetes.Interface, namespace string, c contender) (*observer, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	o := &observer{isToken: c.isToken, due: c.due, end: cancel, changed: map[string]time.Time{}}
+	o := &observer{isToken: c.isToken, due: c.due, end: cancel, changed: map[string]time.Time{}, once: map[string]bool{}}
 	factory := informers.NewSharedInformerFactoryWithOptions(clients, 0, informers.WithNamespace(namespace))
 	informer := factory.Core().V1().Secrets().Informer()
 	if _, err := informer.AddEventHandler(o); err != nil {
@@ -77,6 +78,7 @@ func (o *observer) OnUpdate(before, after any) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.renewed++
+	o.once[secret.Name] = true
 	o.late = append(o.late, now.Sub(o.due(old, o.changed[secret.Name], o.interval)))
 	o.changed[secret.Name] = now
 }
@@ -101,7 +103,7 @@ func (o *observer) tokens() (int, time.Time) {
 func (o *observer) begin(interval time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.interval, o.renewed, o.late = interval, 0, nil
+	o.interval, o.renewed, o.late, o.once = interval, 0, nil, map[string]bool{}
 }
 
 // counted is how many tokens were replaced since begin, and how late each of them was.
@@ -109,6 +111,13 @@ func (o *observer) counted() (int, []time.Duration) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.renewed, slices.Clone(o.late)
+}
+
+// replaced is how many tokens were replaced at least once since begin.
+func (o *observer) replaced() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.once)
 }
 
 // quantile of durations, in seconds. Whoever is too early is not late.

@@ -45,7 +45,7 @@ func (o *operator) prepare(ctx context.Context) (string, error) {
 
 func (o *operator) takes(phase string) bool {
 	switch phase {
-	case phaseDrift, phaseRestart, phaseForeign, phaseIdle:
+	case phaseDrift, phaseRestart, phaseForeign, phaseIdle, phaseCycle:
 		return o.times
 	}
 	return true

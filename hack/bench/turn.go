@@ -94,8 +94,12 @@ func (st *stage) turn(ctx context.Context, i int, name string, all *figures) err
 	within := func(name string, interval time.Duration, do func(context.Context, *part) error) error {
 		return st.part(ctx, c, fmt.Sprintf("bench-%02d-%s", i, name), t.Tenants, interval, do)
 	}
-	if wants(phaseSync, phaseIdle, phaseDrift, phaseRestart, phaseForeign) {
-		if err := within("sync", 0, func(ctx context.Context, p *part) error { return t.quietPhases(ctx, p, wants) }); err != nil {
+	if wants(phaseSync, phaseIdle, phaseDrift, phaseRestart, phaseForeign, phaseCycle) {
+		var interval time.Duration
+		if wants(phaseCycle) {
+			interval = beforeCycle(t.Tenants)
+		}
+		if err := within("sync", interval, func(ctx context.Context, p *part) error { return t.quietPhases(ctx, p, wants) }); err != nil {
 			return err
 		}
 	}
@@ -107,16 +111,14 @@ func (st *stage) turn(ctx context.Context, i int, name string, all *figures) err
 	if wants(phaseLateness) && t.Renewals != nil {
 		const share = 0.6 // of what it can do
 		interval := time.Duration(float64(t.Tenants) / (share * t.Renewals.rate()) * float64(time.Second))
-		if err := within("lateness", interval, t.lateness); err != nil {
-			return err
-		}
-	}
-	if wants(phaseCycle) {
-		// Slow enough for all to be there before the first is due, and not to be hurried.
-		interval := max(time.Duration(t.Tenants)*10*time.Millisecond, time.Minute)
-		return within("cycle", interval, t.cycle)
+		return within("lateness", interval, t.lateness)
 	}
 	return nil
+}
+
+// beforeCycle is an interval that is over for no tenant before all have been created and looked at.
+func beforeCycle(tenants int) time.Duration {
+	return 10*time.Minute + time.Duration(tenants)*30*time.Millisecond
 }
 
 // quietPhases are those in which no token is due.
@@ -127,7 +129,7 @@ func (t *turn) quietPhases(ctx context.Context, p *part, wants func(...string) b
 	for _, phase := range []struct {
 		name    string
 		measure func(context.Context, *part) error
-	}{{phaseIdle, t.idle}, {phaseDrift, t.drift}, {phaseForeign, t.foreign}, {phaseRestart, t.restart}} {
+	}{{phaseIdle, t.idle}, {phaseDrift, t.drift}, {phaseForeign, t.foreign}, {phaseRestart, t.restart}, {phaseCycle, t.cycle}} {
 		if !wants(phase.name) {
 			continue
 		}
@@ -183,11 +185,9 @@ func (t *turn) idle(ctx context.Context, p *part) (err error) {
 
 // drift has the clients at SFS compared with the tenants, which is done once a minute at most.
 func (t *turn) drift(ctx context.Context, p *part) error {
-	platform := object("sendforsign.com/v1alpha1", "SfsPlatform", "", p.namespace, nil)
-	patch := client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"driftCheckInterval":"1m"}}`))
 	m, err := p.measure(ctx, func() error {
-		if err := p.driver.Patch(ctx, platform, patch); err != nil {
-			return fmt.Errorf("having the SfsPlatform checked: %w", err)
+		if err := p.patchPlatform(ctx, `{"spec":{"driftCheckInterval":"1m"}}`); err != nil {
+			return err
 		}
 		return sleep(ctx, 75*time.Second)
 	})
@@ -195,8 +195,15 @@ func (t *turn) drift(ctx context.Context, p *part) error {
 	if err != nil {
 		return err
 	}
-	patch = client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"driftCheckInterval":"24h"}}`))
-	return p.driver.Patch(ctx, platform, patch)
+	return p.patchPlatform(ctx, `{"spec":{"driftCheckInterval":"24h"}}`)
+}
+
+func (p *part) patchPlatform(ctx context.Context, patch string) error {
+	platform := object("sendforsign.com/v1alpha1", "SfsPlatform", "", p.namespace, nil)
+	if err := p.driver.Patch(ctx, platform, client.RawPatch("application/merge-patch+json", []byte(patch))); err != nil {
+		return fmt.Errorf("changing the SfsPlatform: %w", err)
+	}
+	return nil
 }
 
 func (t *turn) foreign(ctx context.Context, p *part) (err error) {
@@ -398,13 +405,23 @@ func (t *turn) lateness(ctx context.Context, p *part) error {
 	return nil
 }
 
-// cycle has each token replaced once.
-func (t *turn) cycle(ctx context.Context, p *part) error {
-	say("%s: a full cycle of %d in %s", t.Contender, t.Tenants, p.interval.Round(time.Second))
-	if err := p.fill(ctx, 0); err != nil {
+// cycle has each token replaced once, early: the longest margin that there is makes those due at once that have lived for a
+// fifth of their life, and the others one after the other.
+func (t *turn) cycle(ctx context.Context, p *part) (err error) {
+	f := &renewalFigures{Interval: p.interval.Seconds()}
+	f.measured, err = p.measure(ctx, func() error {
+		p.observer.begin(p.interval)
+		if err := p.patchPlatform(ctx, `{"spec":{"token":{"renewBefore":"24h"}}}`); err != nil {
+			return err
+		}
+		err := p.process.Await(ctx, p.interval, "each token to be replaced", func(context.Context) bool { return p.observer.replaced() >= p.n })
+		f.Renewed, _ = p.observer.counted()
+		return err
+	})
+	t.Cycle = f
+	if err != nil {
 		return err
 	}
-	var err error
-	t.Cycle, err = p.count(ctx, p.interval+p.interval/10)
+	f.Memory, err = memoryOf(p.process.PID())
 	return err
 }

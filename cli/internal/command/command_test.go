@@ -97,6 +97,8 @@ func TestRenew(t *testing.T) {
 	tr.run("renew seal -n team-a --wait --timeout 1ms")
 	tr.run("renew stray -n outside")
 	tr.run("renew market -n team-a")
+	tr.now = tr.now.Add(time.Second)
+	tr.run("renew market harbour customer/shop -n team-b")
 	tr.run("renew shop -n team-a --as=tenant")
 	tr.run("renew")
 	tr.run("renew shop --all")

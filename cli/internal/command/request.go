@@ -72,11 +72,11 @@ func (o *renewCommand) run(ctx context.Context, args []string) error {
 		return err
 	}
 	targets, err := o.targets(ctx, c, args)
-	if err != nil {
+	if len(targets) == 0 {
 		return err
 	}
 	values := map[*holder]string{}
-	var failed []error
+	failed := []error{err} // of those that are not there
 	for _, target := range targets {
 		if err := canRenew(target); err != nil {
 			if len(args) > 0 {
@@ -173,34 +173,44 @@ func (s *session) holderNamed(ctx context.Context, arg string) (client.Client, *
 	if err != nil {
 		return nil, nil, err
 	}
-	found, err := holdersByName(ctx, c, namespace, []string{arg})
+	found, err := holderByName(ctx, c, namespace, arg)
 	if err != nil {
 		return nil, nil, err
 	}
-	return c, found[0], s.addTimes(ctx, c, found[0].of)
+	return c, found, s.addTimes(ctx, c, found.of)
 }
 
+// holdersByName returns those that are there also where others are not, as kubectl does.
 func holdersByName(ctx context.Context, c client.Client, namespace string, args []string) ([]*holder, error) {
 	var targets []*holder
+	var failed []error
 	for _, arg := range args {
-		of, name, err := parseHolder(arg)
-		if err != nil {
-			return nil, err
+		if target, err := holderByName(ctx, c, namespace, arg); err != nil {
+			failed = append(failed, err)
+		} else {
+			targets = append(targets, target)
 		}
-		found, err := find(ctx, c, of, namespace, name)
-		if err != nil {
-			return nil, err
-		}
-		if len(found) > 1 {
-			var names []string
-			for _, r := range found {
-				names = append(names, shortName(r))
-			}
-			return nil, fmt.Errorf("there are %s in the namespace %s: say which", strings.Join(names, " and "), namespace)
-		}
-		targets = append(targets, held(found[0]))
 	}
-	return targets, nil
+	return targets, errors.Join(failed...)
+}
+
+func holderByName(ctx context.Context, c client.Client, namespace, arg string) (*holder, error) {
+	of, name, err := parseHolder(arg)
+	if err != nil {
+		return nil, err
+	}
+	found, err := find(ctx, c, of, namespace, name)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) > 1 {
+		var names []string
+		for _, r := range found {
+			names = append(names, shortName(r))
+		}
+		return nil, fmt.Errorf("there are %s in the namespace %s: say which", strings.Join(names, " and "), namespace)
+	}
+	return held(found[0]), nil
 }
 
 // await waits until the operator says that the request has been acted on.

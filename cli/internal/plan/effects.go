@@ -52,7 +52,9 @@ func (p *Planner) follow(ctx context.Context, document, live *unstructured.Unstr
 		if err != nil {
 			return err
 		}
-		if was.Status.UserKey != "" {
+		// The users of another client are others.
+		moved := owner != nil && owner.Status.ClientKey != "" && owner.Status.ClientKey != was.Status.ClientKey
+		if was.Status.UserKey != "" && !moved {
 			step.keeps("user", was.Status.UserKey, u.IsObserved(), u.IsSuspended())
 			return nil
 		}
@@ -294,11 +296,17 @@ func newUser(u *v1alpha1.SfsClientUser, owner *v1alpha1.SfsClient, step *Step) {
 	case u.Spec.UserKey != "":
 		step.say("It would take the user %s.", u.Spec.UserKey)
 		return
-	case key != "":
-	case owner != nil && owner.Status.CustomKey != "":
-		key = owner.Status.CustomKey + "/" + u.Name
-	default:
-		key = "<customKey of the SfsClient " + u.Spec.ClientRef.Name + ">/" + u.Name
+	case key == "":
+		key = derivedUserKey(u, owner)
 	}
 	step.depends(fmt.Sprintf("If SFS has a user with the customKey %s,", key), prospectOf(u.Spec.AdoptionPolicy, u.Spec.CustomKey != "", u.IsObserved()))
+}
+
+// derivedUserKey begins with what the operator finds the client by: for an imported one that is its key at SFS.
+func derivedUserKey(u *v1alpha1.SfsClientUser, owner *v1alpha1.SfsClient) string {
+	of := "<customKey of the SfsClient " + u.Spec.ClientRef.Name + ">"
+	if owner != nil {
+		of = cmp.Or(owner.Spec.ClientKey, owner.Status.CustomKey, of)
+	}
+	return of + "/" + u.Name
 }

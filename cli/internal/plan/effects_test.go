@@ -119,7 +119,7 @@ func TestThePlatformOfWhatIsBound(t *testing.T) {
 		notReady = `{kind: SfsPlatform, metadata: {name: default}, spec: {allowedNamespaces: {names: [team-a]}},
 			status: {conditions: [{type: Ready, status: "False", reason: CredentialsRejected, message: SFS refuses them}]}}`
 		shop = `{kind: SfsClient, metadata: {namespace: team-a, name: shop}, spec: {platformRef: {name: default}}, status: {clientKey: c}}`
-		jane = `{kind: SfsClientUser, metadata: {namespace: team-a, name: jane}, spec: {clientRef: {name: shop}}, status: {userKey: u}}`
+		jane = `{kind: SfsClientUser, metadata: {namespace: team-a, name: jane}, spec: {clientRef: {name: shop}}, status: {userKey: u, clientKey: c}}`
 	)
 	for name, c := range map[string]struct {
 		others []string
@@ -156,6 +156,60 @@ func TestThePlatformOfWhatIsBound(t *testing.T) {
 				if !strings.Contains(step.Effects[i], want) {
 					t.Errorf("got %q, want %q", step.Effects[i], want)
 				}
+			}
+		})
+	}
+}
+
+// A user belongs to a client at SFS, and its derived customKey begins with what that is found by.
+func TestWhatBecomesOfAUser(t *testing.T) {
+	t.Parallel()
+	client := func(spec v1alpha1.SfsClientSpec, status v1alpha1.SfsClientStatus) *v1alpha1.SfsClient {
+		return &v1alpha1.SfsClient{ObjectMeta: metav1.ObjectMeta{Namespace: "team-a", Name: "shop"}, Spec: spec, Status: status}
+	}
+	for name, c := range map[string]struct {
+		owner *v1alpha1.SfsClient
+		bound v1alpha1.SfsClientUserStatus
+		want  string
+	}{
+		"of the client that it is bound to": {
+			client(v1alpha1.SfsClientSpec{}, v1alpha1.SfsClientStatus{ClientKey: "c-1"}),
+			v1alpha1.SfsClientUserStatus{UserKey: "u", ClientKey: "c-1"}, "It keeps the user u.",
+		},
+		"of a client that is not known yet": {
+			client(v1alpha1.SfsClientSpec{}, v1alpha1.SfsClientStatus{}),
+			v1alpha1.SfsClientUserStatus{UserKey: "u", ClientKey: "c-1"}, "It keeps the user u.",
+		},
+		"of another client than it is bound to": {
+			client(v1alpha1.SfsClientSpec{}, v1alpha1.SfsClientStatus{ClientKey: "c-2", CustomKey: "acme/team-a/shop"}),
+			v1alpha1.SfsClientUserStatus{UserKey: "u", ClientKey: "c-1"}, "customKey acme/team-a/shop/jane,",
+		},
+		"of an imported client": {
+			client(v1alpha1.SfsClientSpec{ClientKey: "c-3"}, v1alpha1.SfsClientStatus{ClientKey: "c-3", CustomKey: "theirs"}),
+			v1alpha1.SfsClientUserStatus{}, "customKey c-3/jane,",
+		},
+		"of a client that is to be imported": {
+			client(v1alpha1.SfsClientSpec{ClientKey: "c-3"}, v1alpha1.SfsClientStatus{}),
+			v1alpha1.SfsClientUserStatus{}, "customKey c-3/jane,",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			platform := &v1alpha1.SfsPlatform{ObjectMeta: metav1.ObjectMeta{Name: "default"}}
+			p := &Planner{
+				Client: fake.NewClientBuilder().WithScheme(scheme(t)).WithObjects(c.owner, platform).Build(),
+				tried:  map[id]*unstructured.Unstructured{},
+			}
+			jane := object(t, `{kind: SfsClientUser, metadata: {namespace: team-a, name: jane}, spec: {clientRef: {name: shop}}}`)
+			p.tried[idOf(jane)] = jane
+			live := jane.DeepCopy()
+			live.Object["status"] = map[string]any{"userKey": c.bound.UserKey, "clientKey": c.bound.ClientKey}
+			step := &Step{}
+			if err := p.follow(t.Context(), jane, live, step); err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Join(step.Effects, "\n"); !strings.Contains(got, c.want) {
+				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
 	}

@@ -157,6 +157,34 @@ func TestWhatMayNotBeListedIsTold(t *testing.T) {
 	}
 }
 
+// What a ReplicaSet belongs to, and whether that is restarted with each token, is not known then. The Deployment is.
+func TestPodsOfWhatMayNotBeListedCountForNobody(t *testing.T) {
+	t.Parallel()
+	spec := *podSpec(t, reads)
+	c := fake.NewClientBuilder().WithObjects(
+		deployment("api", spec), replicaSet("api-1", "Deployment", "api"), pod("api-1-a", "ReplicaSet", "api-1", spec),
+		pod("shop-0", "StatefulSetPlus", "shop", spec),
+	).WithInterceptorFuncs(interceptor.Funcs{
+		List: func(ctx context.Context, c client.WithWatch, list client.ObjectList, opts ...client.ListOption) error {
+			if _, is := list.(*appsv1.ReplicaSetList); is {
+				return apierrors.NewForbidden(appsv1.Resource("replicasets"), "", errors.New("not you"))
+			}
+			return c.List(ctx, list, opts...)
+		},
+	}).Build()
+	all, _, err := List(context.Background(), c, "team-a", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, w := range all {
+		got = append(got, w.Kind+" "+w.Name)
+	}
+	if want := []string{"Deployment api", "StatefulSetPlus shop"}; !reflect.DeepEqual(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func podSpec(t *testing.T, text string) *corev1.PodSpec {
 	t.Helper()
 	spec := &corev1.PodSpec{}

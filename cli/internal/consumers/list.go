@@ -48,16 +48,25 @@ type Unseen struct {
 // List returns the workloads of a namespace that read Secrets. If it is empty, those of all namespaces; of kinds that the user
 // may not list everywhere those of the namespace instead, if that is not empty.
 func List(ctx context.Context, c client.Reader, namespace, instead string) (all []*Workload, unseen Unseen, err error) {
-	f := &finder{parents: map[types.UID]*metav1.ObjectMeta{}, found: map[key]*Workload{}}
-	for _, list := range []client.ObjectList{
+	f := &finder{parents: map[types.UID]*metav1.ObjectMeta{}, hidden: map[string]bool{}, found: map[key]*Workload{}}
+	for _, of := range []struct {
+		kind string
+		list client.ObjectList
+	}{
 		// What makes others comes first, and Pods last.
-		&appsv1.DeploymentList{}, &appsv1.StatefulSetList{}, &appsv1.DaemonSetList{}, &batchv1.CronJobList{},
-		&appsv1.ReplicaSetList{}, &batchv1.JobList{}, &corev1.PodList{},
+		{"Deployment", &appsv1.DeploymentList{}},
+		{"StatefulSet", &appsv1.StatefulSetList{}},
+		{"DaemonSet", &appsv1.DaemonSetList{}},
+		{"CronJob", &batchv1.CronJobList{}},
+		{"ReplicaSet", &appsv1.ReplicaSetList{}},
+		{"Job", &batchv1.JobList{}},
+		{"Pod", &corev1.PodList{}},
 	} {
-		err := c.List(ctx, list, client.InNamespace(namespace))
+		err := c.List(ctx, of.list, client.InNamespace(namespace))
+		f.hidden[of.kind] = apierrors.IsForbidden(err)
 		if apierrors.IsForbidden(err) && namespace == "" && instead != "" {
 			everywhere := err
-			err = c.List(ctx, list, client.InNamespace(instead))
+			err = c.List(ctx, of.list, client.InNamespace(instead))
 			if err == nil {
 				unseen.Elsewhere = append(unseen.Elsewhere, resourceOf(everywhere))
 			}
@@ -68,7 +77,7 @@ func List(ctx context.Context, c client.Reader, namespace, instead string) (all 
 		case err != nil:
 			return nil, Unseen{}, fmt.Errorf("looking for workloads: %w", err)
 		default:
-			f.addAll(list)
+			f.addAll(of.list)
 		}
 	}
 	for _, w := range f.found {
@@ -95,7 +104,9 @@ type key struct{ kind, namespace, name string }
 
 type finder struct {
 	parents map[types.UID]*metav1.ObjectMeta
-	found   map[key]*Workload
+	// hidden are the kinds of which not all could be listed.
+	hidden map[string]bool
+	found  map[key]*Workload
 }
 
 func (f *finder) addAll(list client.ObjectList) {
@@ -147,8 +158,11 @@ func (f *finder) addPod(pod *corev1.Pod) {
 	kind, o := "Pod", &pod.ObjectMeta
 	for owner := metav1.GetControllerOf(o); owner != nil; owner = metav1.GetControllerOf(o) {
 		kind = owner.Kind
+		if f.parents[owner.UID] == nil && f.hidden[owner.Kind] {
+			return // who made it, and what that says of restarts, is not known
+		}
 		if f.parents[owner.UID] == nil {
-			// A kind that is not listed here, such as a Rollout, or one that may not be.
+			// A kind that is not listed here, such as a Rollout.
 			o = &metav1.ObjectMeta{Namespace: pod.Namespace, Name: owner.Name}
 			break
 		}

@@ -6,15 +6,18 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/internal/conditions"
 	"github.com/sendforsign/sfs-operator/internal/metrics"
 	"github.com/sendforsign/sfs-operator/internal/token"
 )
@@ -133,7 +136,12 @@ func (s *scrape) resources(ctx context.Context) error {
 }
 
 func (s *scrape) conditionsOf(kind string, o object) {
-	for _, c := range *o.GetConditions() {
+	all := *o.GetConditions()
+	if conditions.Get(o, v1alpha1.ReadyCondition) == nil {
+		// Nobody has looked at it: it is new, or no process selects it, which must not go unnoticed.
+		all = append(slices.Clone(all), metav1.Condition{Type: v1alpha1.ReadyCondition, Status: metav1.ConditionUnknown})
+	}
+	for _, c := range all {
 		labels := [4]string{kind, c.Type, string(c.Status), c.Reason}
 		if s.perResource {
 			s.gauge(s.condition, 1, append(labels[:], o.GetNamespace(), o.GetName())...)

@@ -102,6 +102,13 @@ func TestEachResourceHasItsSeries(t *testing.T) {
 			return !strings.Contains(line, "kind=\"SfsClient\"") || !strings.Contains(line, "type=\"Ready\"")
 		})
 	}
+	// What no process looks at is not left out.
+	unseen := w.newSfsClient("new")
+	want := fmt.Sprintf("condition{kind=%q,name=\"new\",namespace=%q,reason=\"\",status=\"Unknown\",type=\"Ready\"} 1", clientKind, w.namespace)
+	if got := ready(); !slices.Contains(got, want) {
+		t.Errorf("of what is new %v is exported, want %s", got, want)
+	}
+	w.delete(unseen)
 	if got := ready(); len(got) != 1 || !strings.Contains(got[0], "status=\"False\"") || !strings.Contains(got[0], "reason=\"TemplateError\"") {
 		t.Errorf("Ready is exported as %v", got)
 	}

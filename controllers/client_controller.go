@@ -64,8 +64,8 @@ func (r *ClientReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctr
 		}
 		return ctrl.Result{}, fmt.Errorf("reading the SfsClient: %w", err)
 	}
-	if r.attempts.behind(who, c) {
-		return ctrl.Result{RequeueAfter: catchUp}, nil
+	if wait := r.attempts.behind(who, c); wait > 0 {
+		return ctrl.Result{RequeueAfter: wait}, nil
 	}
 	ctx = withGeneration(ctx, c)
 	p := r.passOver(who, c)

@@ -36,7 +36,7 @@ func (p *pass) ensureFinalizers(ctx context.Context, wanted map[string]bool) err
 	}
 	patch := client.MergeFromWithOptions(copyOf(p.object), client.MergeFromWithOptimisticLock{})
 	if err := p.client.Patch(ctx, changed, patch, client.FieldOwner(fieldManager)); err != nil {
-		return orStale(fmt.Errorf("writing the finalizers: %w", err))
+		return p.orOutdated(fmt.Errorf("writing the finalizers: %w", err))
 	}
 	for _, o := range []object{p.object, p.saved} {
 		o.SetFinalizers(changed.GetFinalizers())

@@ -69,8 +69,8 @@ func (r *OAuthReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl
 		}
 		return ctrl.Result{}, fmt.Errorf("reading the OAuthToken: %w", err)
 	}
-	if r.attempts.behind(who, o) {
-		return ctrl.Result{RequeueAfter: catchUp}, nil
+	if wait := r.attempts.behind(who, o); wait > 0 {
+		return ctrl.Result{RequeueAfter: wait}, nil
 	}
 	ctx = withGeneration(ctx, o)
 	p := r.passOver(who, o)

@@ -6,6 +6,7 @@ package controllers
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,26 +50,80 @@ func TestAVersionThatDoesNotComeIsNotWaitedForLong(t *testing.T) {
 		return &v1alpha1.SfsClient{ObjectMeta: metav1.ObjectMeta{ResourceVersion: version}}
 	}
 	it := ref{kind: clientKind, name: "it"}
-	if a.behind(it, at("5")) {
-		t.Error("it is said to be behind what was never written")
+	if wait := a.behind(it, at("5")); wait != 0 {
+		t.Errorf("what was never written is waited for for %s", wait)
 	}
 	a.wrote(it, at("1000"))
-	if !a.behind(it, at("999")) {
-		t.Error("999 is not said to be older than 1000")
-	}
-	clk.SetTime(gateStart.Add(longestCatchUp))
-	if a.behind(it, at("999")) {
-		t.Errorf("what was written is waited for longer than %s", longestCatchUp)
+	for _, step := range []struct{ after, want time.Duration }{
+		{0, catchUp}, {50 * time.Millisecond, catchUp}, {3 * time.Second, 3 * time.Second}, {9 * time.Second, time.Second},
+		{longestCatchUp, 0}, {time.Hour, 0},
+	} {
+		clk.SetTime(gateStart.Add(step.after))
+		if wait := a.behind(it, at("999")); wait != step.want {
+			t.Errorf("%s after 1000 was written, 999 is left alone for %s, want %s", step.after, wait, step.want)
+		}
 	}
 	for _, read := range []string{"1000", "1001", "abc", ""} {
 		a.wrote(it, at("1000"))
-		if a.behind(it, at(read)) {
-			t.Errorf("%q is said to be older than 1000", read)
+		if wait := a.behind(it, at(read)); wait != 0 {
+			t.Errorf("%q is said to be older than 1000, and left alone for %s", read, wait)
 		}
 		if _, kept := a.written.get(it); kept {
 			t.Errorf("after %q was read the write is still remembered", read)
 		}
 	}
+	// What was refused is older than what there is, and the more often, the longer it is left alone.
+	a.refused(it, at("1000"))
+	for _, want := range []time.Duration{10, 20, 40, 60, 60} {
+		want *= time.Second
+		refused := clk.Now()
+		clk.SetTime(refused.Add(want - time.Millisecond))
+		if wait := a.behind(it, at("1000")); wait != time.Millisecond {
+			t.Errorf("%s after it was refused 1000 is left alone for %s", want-time.Millisecond, wait)
+		}
+		clk.SetTime(refused.Add(want))
+		if wait := a.behind(it, at("1000")); wait != 0 {
+			t.Errorf("%s after it was refused 1000 is left alone for %s", want, wait)
+		}
+		a.refused(it, at("1000"))
+	}
+	if wait := a.behind(it, at("1001")); wait != 0 {
+		t.Errorf("what was read after a refusal is left alone for %s", wait)
+	}
+	a.refused(it, at("1001"))
+	if wait := a.behind(it, at("1001")); wait != catchUp {
+		t.Errorf("it is left alone for %s", wait)
+	}
+	if last, _ := a.written.get(it); last.patience != longestCatchUp {
+		t.Errorf("after it was up to date it is waited for for %s", last.patience)
+	}
+}
+
+// A watch that begins anew with very many resources takes minutes, the longer the more is asked of the API server meanwhile.
+func TestACacheThatStaysBehindCostsLessAndLess(t *testing.T) {
+	w := newWorld(t)
+	w.settle()
+	c := w.newSfsClient("shop")
+	w.watch()
+	w.fallBehind(100_000, 10*time.Minute, clientKind)
+	w.wire.arm(nil)
+	for range 600 {
+		w.due[refTo(c)] = w.clock.Now()
+		w.run(time.Second)
+	}
+	var writes []string
+	for _, call := range w.wire.made(0) {
+		if strings.Contains(call.String(), "patch sfsclients") {
+			writes = append(writes, call.String())
+		}
+	}
+	want := slices.Concat([]string{"api patch sfsclients", "api patch sfsclients/status", "api patch sfsclients/status", "api patch sfsclients/status"},
+		slices.Repeat([]string{"api patch sfsclients"}, 11)) // after 10, 20, 40 s, and then each minute
+	if !slices.Equal(writes, want) {
+		t.Errorf("got %d writes, want %d: %v", len(writes), len(want), writes)
+	}
+	w.run(2 * time.Minute)
+	w.wantReady(c)
 }
 
 // Of very many that are made at once each would have its status written once more, only to say that it waits.

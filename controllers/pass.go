@@ -48,6 +48,7 @@ type pass struct {
 	hasTurn  bool // at a gate
 	happened []happening
 	resting  bool // the user has stopped the work on this resource
+	outdated bool // what was read, as a write has shown
 	// against is what keeps the resource from being Ready beside its other conditions, which are all well; nil: nothing.
 	against *problem
 }
@@ -216,18 +217,30 @@ func (p *pass) save(ctx context.Context) error {
 	if equality.Semantic.DeepEqual(p.saved, p.object) {
 		return nil // which is mostly so, and found out at a fraction of the cost of a patch
 	}
+	if p.outdated {
+		return deferred{after: staleRead} // it would be refused as well
+	}
 	patch, err := p.statusPatch()
 	if err != nil || patch == nil {
 		return err
 	}
 	written := copyOf(p.object)
 	if err := p.client.Status().Patch(ctx, written, client.RawPatch(types.MergePatchType, patch), client.FieldOwner(fieldManager)); err != nil {
-		return orStale(fmt.Errorf("writing the status: %w", err))
+		return p.orOutdated(fmt.Errorf("writing the status: %w", err))
 	}
 	p.object.SetResourceVersion(written.GetResourceVersion())
 	p.saved = copyOf(p.object)
 	p.attempts.wrote(p.ref, p.object)
 	return nil
+}
+
+// orOutdated is orStale for a write of the resource itself.
+func (p *pass) orOutdated(err error) error {
+	if apierrors.IsConflict(err) {
+		p.outdated = true
+		p.attempts.refused(p.ref, p.saved)
+	}
+	return orStale(err)
 }
 
 // tellAilment tells when Ready begins to say something against the resource, and when all is well again, however long after.

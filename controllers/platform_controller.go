@@ -70,8 +70,8 @@ func (r *PlatformReconciler) Reconcile(ctx context.Context, req ctrl.Request) (c
 		}
 		return ctrl.Result{}, fmt.Errorf("reading the SfsPlatform: %w", err)
 	}
-	if r.attempts.behind(who, platform) {
-		return ctrl.Result{RequeueAfter: catchUp}, nil
+	if wait := r.attempts.behind(who, platform); wait > 0 {
+		return ctrl.Result{RequeueAfter: wait}, nil
 	}
 	ctx = withGeneration(ctx, platform)
 	p := &platformPass{pass: newPass(who, platform, r.clock, r.client, r.recorder, r.attempts), platform: platform}

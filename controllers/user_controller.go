@@ -59,8 +59,8 @@ func (r *UserReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.
 		}
 		return ctrl.Result{}, fmt.Errorf("reading the SfsClientUser: %w", err)
 	}
-	if r.attempts.behind(who, u) {
-		return ctrl.Result{RequeueAfter: catchUp}, nil
+	if wait := r.attempts.behind(who, u); wait > 0 {
+		return ctrl.Result{RequeueAfter: wait}, nil
 	}
 	ctx = withGeneration(ctx, u)
 	p := &userPass{user: u, tenantPass: &tenantPass{

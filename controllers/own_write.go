@@ -23,10 +23,10 @@ const (
 	// catchUp is how long to wait at least for a cache that does not show yet what was written: mostly it does in less.
 	catchUp = 100 * time.Millisecond
 	// longestCatchUp is for how long at most. Versions begin anew where etcd was restored, and a watch may stand still.
-	longestCatchUp = 10 * time.Second
-	// longestPatience is for how long at most where one write after the other is refused. Where a watch begins anew with a
-	// hundred thousand resources it takes minutes, and the more so the more requests there are that can not succeed. It is
-	// less than any margin of a renewal.
+	longestCatchUp = 15 * time.Second
+	// longestPatience is for how long at most where one write after the other is refused. A watch that begins anew with a
+	// hundred thousand resources takes minutes, and the longer the more requests are made meanwhile that can not succeed. It
+	// is less than any margin of a renewal.
 	longestPatience = time.Minute
 )
 

@@ -55,7 +55,7 @@ func TestAVersionThatDoesNotComeIsNotWaitedForLong(t *testing.T) {
 	}
 	a.wrote(it, at("1000"))
 	for _, step := range []struct{ after, want time.Duration }{
-		{0, catchUp}, {50 * time.Millisecond, catchUp}, {3 * time.Second, 3 * time.Second}, {9 * time.Second, time.Second},
+		{0, catchUp}, {50 * time.Millisecond, catchUp}, {3 * time.Second, 3 * time.Second}, {14 * time.Second, time.Second},
 		{longestCatchUp, 0}, {time.Hour, 0},
 	} {
 		clk.SetTime(gateStart.Add(step.after))
@@ -74,7 +74,7 @@ func TestAVersionThatDoesNotComeIsNotWaitedForLong(t *testing.T) {
 	}
 	// What was refused is older than what there is, and the more often, the longer it is left alone.
 	a.refused(it, at("1000"))
-	for _, want := range []time.Duration{10, 20, 40, 60, 60} {
+	for _, want := range []time.Duration{15, 30, 60, 60} {
 		want *= time.Second
 		refused := clk.Now()
 		clk.SetTime(refused.Add(want - time.Millisecond))
@@ -118,7 +118,7 @@ func TestACacheThatStaysBehindCostsLessAndLess(t *testing.T) {
 		}
 	}
 	want := slices.Concat([]string{"api patch sfsclients", "api patch sfsclients/status", "api patch sfsclients/status", "api patch sfsclients/status"},
-		slices.Repeat([]string{"api patch sfsclients"}, 11)) // after 10, 20, 40 s, and then each minute
+		slices.Repeat([]string{"api patch sfsclients"}, 11)) // after 15, 30 s, and then each minute
 	if !slices.Equal(writes, want) {
 		t.Errorf("got %d writes, want %d: %v", len(writes), len(want), writes)
 	}

@@ -275,7 +275,7 @@ bench: bench-build ## Measure the operator beside a bare probe and External Secr
 bench-full: bench-build ## The same with 3,000 and 10,000 tenants, and the operator alone with 100,000 (some hours)
 	@$(BENCH_RUN) -tenants=3000 -window=60s -idle=60s $(BENCH)
 	@$(BENCH_RUN) -tenants=10000 -window=60s -idle=60s $(BENCH)
-	@$(BENCH_RUN) -tenants=100000 -contenders=operator -phases=first-sync,idle,drift,restart,cycle -memory-limit=850MiB -once $(BENCH)
+	@$(BENCH_RUN) -tenants=100000 -contenders=operator -phases=first-sync,idle,drift,restart,cycle -memory-limit=900MiB -once $(BENCH)
 
 .PHONY: bench-build
 bench-build:

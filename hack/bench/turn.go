@@ -175,11 +175,12 @@ func (t *turn) firstSync(ctx context.Context, p *part) (err error) {
 }
 
 func (t *turn) idle(ctx context.Context, p *part) (err error) {
-	t.Idle = &idleFigures{}
-	if t.Idle.measured, err = p.measure(ctx, func() error { return sleep(ctx, p.stage.idle) }); err != nil {
+	f := &idleFigures{}
+	if f.measured, err = p.measure(ctx, func() error { return sleep(ctx, p.stage.idle) }); err != nil {
 		return err
 	}
-	t.Idle.Memory, err = memoryOf(p.process.PID())
+	t.Idle = f
+	f.Memory, err = memoryOf(p.process.PID())
 	return err
 }
 
@@ -191,10 +192,10 @@ func (t *turn) drift(ctx context.Context, p *part) error {
 		}
 		return sleep(ctx, 75*time.Second)
 	})
-	t.Drift = &m
 	if err != nil {
 		return err
 	}
+	t.Drift = &m
 	return p.patchPlatform(ctx, `{"spec":{"driftCheckInterval":"24h"}}`)
 }
 
@@ -256,10 +257,10 @@ func (t *turn) restart(ctx context.Context, p *part) (err error) {
 		// What is written afterwards counts, too.
 		return sleep(ctx, 5*time.Second)
 	})
-	t.Restart = f
 	if err != nil {
 		return err
 	}
+	t.Restart = f
 	f.Memory, err = memoryOf(p.process.PID())
 	return err
 }
@@ -418,10 +419,10 @@ func (t *turn) cycle(ctx context.Context, p *part) (err error) {
 		f.Renewed, _ = p.observer.counted()
 		return err
 	})
-	t.Cycle = f
 	if err != nil {
 		return err
 	}
+	t.Cycle = f
 	f.Memory, err = memoryOf(p.process.PID())
 	return err
 }

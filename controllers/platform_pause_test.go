@@ -202,15 +202,14 @@ func TestAPauseInTheStatusIsBounded(t *testing.T) {
 func TestATokenThatAPauseKeepsFromBeingRenewedSaysSo(t *testing.T) {
 	w := newWorld(t)
 	w.checkDriftEvery(time.Hour)
-	// Before the platform token is due, which would else be what the pause is asked for.
-	early := func(c *v1alpha1.SfsClient) { c.Spec.Token.RenewBefore = &metav1.Duration{Duration: 15 * time.Minute} }
-	asks, waits := w.newSfsClient("one", early), w.newSfsClient("two", early)
-	w.settle()
-	w.reload(asks)
-	w.reload(waits)
-	if asks.Status.Token.RenewalTime.After(waits.Status.Token.RenewalTime.Time) {
-		asks, waits = waits, asks
+	// Before the platform token is due, which would else be what the pause is asked for; and so far from one another that
+	// whichever jitter they have, one comes first.
+	before := func(margin time.Duration) func(*v1alpha1.SfsClient) {
+		return func(c *v1alpha1.SfsClient) { c.Spec.Token.RenewBefore = &metav1.Duration{Duration: margin} }
 	}
+	asks, waits := w.newSfsClient("one", before(16*time.Minute+30*time.Second)), w.newSfsClient("two", before(15*time.Minute))
+	w.settle()
+	w.reload(waits)
 	// The first of them is told to wait, and the other is not even let ask.
 	w.throttle(1, "1100")
 	due := waits.Status.Token.RenewalTime.Time

@@ -74,8 +74,7 @@ func TestAVersionThatDoesNotComeIsNotWaitedForLong(t *testing.T) {
 	}
 	// What was refused is older than what there is, and the more often, the longer it is left alone.
 	a.refused(it, at("1000"))
-	for _, want := range []time.Duration{15, 30, 60, 60} {
-		want *= time.Second
+	for _, want := range []time.Duration{15 * time.Second, 30 * time.Second, time.Minute, time.Minute} {
 		refused := clk.Now()
 		clk.SetTime(refused.Add(want - time.Millisecond))
 		if wait := a.behind(it, at("1000")); wait != time.Millisecond {

@@ -121,7 +121,7 @@ func beforeCycle(tenants int) time.Duration {
 	return 10*time.Minute + time.Duration(tenants)*50*time.Millisecond
 }
 
-// quietPhases are those in which no token is due.
+// quietPhases are those in which no token is due, and at last the cycle, which has them due.
 func (t *turn) quietPhases(ctx context.Context, p *part, wants func(...string) bool) error {
 	if err := t.firstSync(ctx, p); err != nil {
 		return err

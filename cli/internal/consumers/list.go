@@ -77,7 +77,7 @@ func List(ctx context.Context, c client.Reader, namespace, instead string) (all 
 		case err != nil:
 			return nil, Unseen{}, fmt.Errorf("looking for workloads: %w", err)
 		default:
-			f.addAll(of.list)
+			f.addAll(of.kind, of.list)
 		}
 	}
 	for _, w := range f.found {
@@ -109,31 +109,31 @@ type finder struct {
 	found  map[key]*Workload
 }
 
-func (f *finder) addAll(list client.ObjectList) {
+func (f *finder) addAll(kind string, list client.ObjectList) {
 	switch l := list.(type) {
 	case *appsv1.DeploymentList:
 		for i := range l.Items {
-			f.add("Deployment", &l.Items[i].ObjectMeta, &l.Items[i].Spec.Template.Spec)
+			f.add(kind, &l.Items[i].ObjectMeta, &l.Items[i].Spec.Template.Spec)
 		}
 	case *appsv1.StatefulSetList:
 		for i := range l.Items {
-			f.add("StatefulSet", &l.Items[i].ObjectMeta, &l.Items[i].Spec.Template.Spec)
+			f.add(kind, &l.Items[i].ObjectMeta, &l.Items[i].Spec.Template.Spec)
 		}
 	case *appsv1.DaemonSetList:
 		for i := range l.Items {
-			f.add("DaemonSet", &l.Items[i].ObjectMeta, &l.Items[i].Spec.Template.Spec)
+			f.add(kind, &l.Items[i].ObjectMeta, &l.Items[i].Spec.Template.Spec)
 		}
 	case *batchv1.CronJobList:
 		for i := range l.Items {
-			f.add("CronJob", &l.Items[i].ObjectMeta, &l.Items[i].Spec.JobTemplate.Spec.Template.Spec)
+			f.add(kind, &l.Items[i].ObjectMeta, &l.Items[i].Spec.JobTemplate.Spec.Template.Spec)
 		}
 	case *appsv1.ReplicaSetList:
 		for i := range l.Items {
-			f.add("ReplicaSet", &l.Items[i].ObjectMeta, &l.Items[i].Spec.Template.Spec)
+			f.add(kind, &l.Items[i].ObjectMeta, &l.Items[i].Spec.Template.Spec)
 		}
 	case *batchv1.JobList:
 		for i := range l.Items {
-			f.add("Job", &l.Items[i].ObjectMeta, &l.Items[i].Spec.Template.Spec)
+			f.add(kind, &l.Items[i].ObjectMeta, &l.Items[i].Spec.Template.Spec)
 		}
 	case *corev1.PodList:
 		for i := range l.Items {
@@ -158,10 +158,10 @@ func (f *finder) addPod(pod *corev1.Pod) {
 	kind, o := "Pod", &pod.ObjectMeta
 	for owner := metav1.GetControllerOf(o); owner != nil; owner = metav1.GetControllerOf(o) {
 		kind = owner.Kind
-		if f.parents[owner.UID] == nil && f.hidden[owner.Kind] {
-			return // who made it, and what that says of restarts, is not known
-		}
 		if f.parents[owner.UID] == nil {
+			if f.hidden[kind] {
+				return // who made it, and what that says of restarts, is not known
+			}
 			// A kind that is not listed here, such as a Rollout.
 			o = &metav1.ObjectMeta{Namespace: pod.Namespace, Name: owner.Name}
 			break

@@ -74,14 +74,8 @@ func userCustomKey(owner *v1alpha1.SfsClient, u *v1alpha1.SfsClientUser) string 
 	return derivedUserPrefix(owner) + u.Name
 }
 
-// derivedUserPrefix is that of the derived customKeys. The customKey of an imported client is not the operator's, and may be
-// another one when the cluster is rebuilt.
-func derivedUserPrefix(owner *v1alpha1.SfsClient) string {
-	if owner.Spec.ClientKey != "" {
-		return owner.Status.ClientKey + "/"
-	}
-	return owner.Status.CustomKey + "/"
-}
+// derivedUserPrefix is that of the derived customKeys.
+func derivedUserPrefix(owner *v1alpha1.SfsClient) string { return owner.UsersKey() + "/" }
 
 // guard refuses the user with this key, or with none a new one, to an SfsClientUser that has an older rival, or that names
 // what another has by its name.

@@ -4,6 +4,8 @@
 package v1alpha1
 
 import (
+	"cmp"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -295,6 +297,10 @@ func (c *SfsClient) IsSuspended() bool {
 
 // NamesItsClient says whether the spec names a client at SFS, instead of having its key derived.
 func (c *SfsClient) NamesItsClient() bool { return c.Spec.CustomKey != "" || c.Spec.ClientKey != "" }
+
+// UsersKey is what the derived customKeys of its users begin with; empty while that is not known. The customKey of an imported
+// client is not the operator's, and may be another one when the cluster is rebuilt.
+func (c *SfsClient) UsersKey() string { return cmp.Or(c.Spec.ClientKey, c.Status.CustomKey) }
 
 // IsObserved says whether nothing is to be written to SFS.
 func (c *SfsClient) IsObserved() bool { return c.Spec.ManagementPolicy == ManagementPolicyObserve }

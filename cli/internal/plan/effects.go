@@ -302,11 +302,11 @@ func newUser(u *v1alpha1.SfsClientUser, owner *v1alpha1.SfsClient, step *Step) {
 	step.depends(fmt.Sprintf("If SFS has a user with the customKey %s,", key), prospectOf(u.Spec.AdoptionPolicy, u.Spec.CustomKey != "", u.IsObserved()))
 }
 
-// derivedUserKey begins with what the operator finds the client by: for an imported one that is its key at SFS.
+// derivedUserKey is told also where what it begins with is not known.
 func derivedUserKey(u *v1alpha1.SfsClientUser, owner *v1alpha1.SfsClient) string {
-	of := "<customKey of the SfsClient " + u.Spec.ClientRef.Name + ">"
+	of := ""
 	if owner != nil {
-		of = cmp.Or(owner.Spec.ClientKey, owner.Status.CustomKey, of)
+		of = owner.UsersKey()
 	}
-	return of + "/" + u.Name
+	return cmp.Or(of, "<customKey of the SfsClient "+u.Spec.ClientRef.Name+">") + "/" + u.Name
 }

@@ -22,8 +22,8 @@ import (
 
 // ensureFinalizers has each finalizer there or not, as wanted.
 func (p *pass) ensureFinalizers(ctx context.Context, wanted map[string]bool) error {
-	changed := copyOf(p.object)
-	update := false
+	before := metadataOf(p.ref.kind, p.object)
+	changed, update := before.DeepCopy(), false
 	for _, name := range slices.Sorted(maps.Keys(wanted)) { // the same order each time
 		if wanted[name] {
 			update = controllerutil.AddFinalizer(changed, name) || update
@@ -34,7 +34,7 @@ func (p *pass) ensureFinalizers(ctx context.Context, wanted map[string]bool) err
 	if !update {
 		return nil
 	}
-	patch := client.MergeFromWithOptions(copyOf(p.object), client.MergeFromWithOptimisticLock{})
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
 	if err := p.client.Patch(ctx, changed, patch, client.FieldOwner(fieldManager)); err != nil {
 		return p.orOutdated(fmt.Errorf("writing the finalizers: %w", err))
 	}

@@ -79,12 +79,12 @@ func (r *OAuthReconciler) lookAtCredentials(ctx context.Context, p *oauthPass) e
 // versionOfCredentials is the resourceVersion of the credentials Secret, from the memory of the API server; empty where there
 // is none.
 func (r *OAuthReconciler) versionOfCredentials(ctx context.Context, p *oauthPass) (string, error) {
-	found := &metav1.PartialObjectMetadata{}
-	found.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	key := p.credentialsKey()
+	found := bareSecret(key.Namespace, key.Name)
 	fromMemory := &client.GetOptions{Raw: &metav1.GetOptions{ResourceVersion: "0"}}
-	err := r.live.Get(ctx, p.credentialsKey(), found, fromMemory)
+	err := r.live.Get(ctx, key, found, fromMemory)
 	if client.IgnoreNotFound(err) != nil {
-		return "", fmt.Errorf("reading Secret %s: %w", p.credentialsKey(), err)
+		return "", fmt.Errorf("reading Secret %s: %w", key, err)
 	}
 	return found.ResourceVersion, nil
 }

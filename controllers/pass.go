@@ -12,6 +12,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
@@ -224,7 +225,7 @@ func (p *pass) save(ctx context.Context) error {
 	if err != nil || patch == nil {
 		return err
 	}
-	written := copyOf(p.object)
+	written := metadataOf(p.ref.kind, p.object)
 	if err := p.client.Status().Patch(ctx, written, client.RawPatch(types.MergePatchType, patch), client.FieldOwner(fieldManager)); err != nil {
 		return p.orOutdated(fmt.Errorf("writing the status: %w", err))
 	}
@@ -232,6 +233,14 @@ func (p *pass) save(ctx context.Context) error {
 	p.saved = copyOf(p.object)
 	p.attempts.wrote(p.ref, p.object)
 	return nil
+}
+
+// metadataOf is a resource of the operator for a write of which no more is asked back than the metadata: the rest is known, and
+// would have to be encoded and decoded.
+func metadataOf(kind string, o client.Object) *metav1.PartialObjectMetadata {
+	metadata := meta.AsPartialObjectMetadata(o)
+	metadata.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind(kind))
+	return metadata
 }
 
 // orOutdated is orStale for a write of the resource itself.

@@ -61,7 +61,7 @@ func (w *world) countWrites() *int {
 	n := 0
 	w.api = interceptor.NewClient(w.api, interceptor.Funcs{
 		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, opts ...client.SubResourcePatchOption) error {
-			if _, is := o.(*v1alpha1.SfsPlatform); is {
+			if o.GetObjectKind().GroupVersionKind().Kind == platformKind {
 				n++
 			}
 			return c.SubResource(sub).Patch(ctx, o, p, opts...)

@@ -564,8 +564,11 @@ func (s *Secrets) delete(ctx context.Context, who ref, namespace, name string, o
 	return nil
 }
 
-func bareSecret(namespace, name string) *corev1.Secret {
-	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
+// bareSecret names a Secret for a write whose answer is to hold no value.
+func bareSecret(namespace, name string) *metav1.PartialObjectMetadata {
+	secret := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
+	secret.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	return secret
 }
 
 // owned returns the names of the Secrets that an owner has or may have: those in the cache, and those that were written

@@ -109,7 +109,9 @@ func (w *world) noticing(next http.RoundTripper) http.RoundTripper {
 			return next.RoundTrip(req) // nothing is written
 		}
 		c := describeCall(planeKubernetes, req)
-		resp, body, err := (&exchange{call: c, request: req, next: next}).send()
+		whole := req.Clone(req.Context())
+		whole.Header.Set("Accept", "application/json") // the operator may ask for the metadata only
+		resp, body, err := (&exchange{call: c, request: whole, next: next}).send()
 		switch {
 		case err != nil:
 			w.written.add(stored{of: c.target})

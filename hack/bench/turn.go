@@ -118,7 +118,7 @@ func (st *stage) turn(ctx context.Context, i int, name string, all *figures) err
 
 // beforeCycle is an interval that is over for no tenant before all have been created and looked at.
 func beforeCycle(tenants int) time.Duration {
-	return 10*time.Minute + time.Duration(tenants)*50*time.Millisecond
+	return 10*time.Minute + time.Duration(tenants)*35*time.Millisecond
 }
 
 // quietPhases are those in which no token is due, and at last the cycle, which has them due.
@@ -243,13 +243,22 @@ func (t *turn) restart(ctx context.Context, p *part) (err error) {
 		if err := p.begin(ctx); err != nil {
 			return err
 		}
-		err := p.process.Await(ctx, 5*time.Minute, "all to be looked at", func(ctx context.Context) bool {
+		limit := time.Minute + time.Duration(p.n)*5*time.Millisecond
+		err := p.process.Await(ctx, limit, "all to be looked at", func(ctx context.Context) bool {
+			asked := time.Now()
 			n, err := reconciled(ctx, p.metrics, p.controller())
 			if n > 0 && f.FirstSeconds == 0 {
 				f.FirstSeconds = time.Since(begun).Seconds()
 			}
 			f.AllSeconds = time.Since(begun).Seconds()
-			return err == nil && n >= p.n
+			if err == nil && n >= p.n {
+				return true
+			}
+			if n > 0 {
+				// Its metrics cost the operator the more the more tenants there are.
+				_ = sleep(ctx, 4*time.Since(asked))
+			}
+			return false
 		})
 		if err != nil {
 			return err

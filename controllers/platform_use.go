@@ -23,6 +23,9 @@ const (
 	// countInterval is the least time between two counts of the clients of a platform: when a thousand become Ready, a
 	// thousand changes are not a thousand writes.
 	countInterval = 5 * time.Second
+	// countIntervalOfOne is the same for each client: a count takes a kilobyte for each of them, for a moment, and to free the
+	// hundred megabytes of a hundred thousand every five seconds would be half of the work of the process.
+	countIntervalOfOne = time.Millisecond
 	// releaseInterval is the same while a platform waits for them to go.
 	releaseInterval = time.Second
 )
@@ -41,7 +44,11 @@ func (r *PlatformReconciler) users(ctx context.Context, p *platformPass, options
 // countClients records how many use the platform, and holds it while there are any.
 func (r *PlatformReconciler) countClients(ctx context.Context, p *platformPass) error {
 	isHeld := controllerutil.ContainsFinalizer(p.platform, v1alpha1.InUseFinalizer)
-	if !r.mayCount(p, countInterval) {
+	interval := countInterval
+	if before := p.platform.Status.Clients; before != nil {
+		interval = max(interval, time.Duration(*before.Total)*countIntervalOfOne)
+	}
+	if !r.mayCount(p, interval) {
 		if isHeld {
 			return nil
 		}

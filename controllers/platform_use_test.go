@@ -102,6 +102,25 @@ func TestManyClientsAreFewWritesOfThePlatform(t *testing.T) {
 	}
 }
 
+// Each count costs the more the more there are.
+func TestVeryManyClientsAreCountedMoreRarely(t *testing.T) {
+	w := newWorld(t)
+	w.run(time.Minute)
+	const many = 20_000
+	crowd := &crowd{size: many}
+	crowd.Client = w.parts.platforms.client
+	w.parts.platforms.client = crowd
+	for crowd.ready = range 60 {
+		w.due[w.refOf(platformKind, w.platform)] = w.clock.Now()
+		w.run(time.Second)
+	}
+	if crowd.lists > 5 {
+		t.Errorf("in a minute %d clients were listed %d times, want 5 times at most", many, crowd.lists)
+	}
+	w.run(time.Minute)
+	w.wantClients(many, int32(crowd.ready))
+}
+
 // crowd shows many SfsClients, of which some are Ready.
 type crowd struct {
 	client.Client

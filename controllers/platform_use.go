@@ -23,8 +23,8 @@ const (
 	// countInterval is the least time between two counts of the clients of a platform: when a thousand become Ready, a
 	// thousand changes are not a thousand writes.
 	countInterval = 5 * time.Second
-	// countIntervalOfOne is the same for each client: a count takes a kilobyte for each of them, for a moment, and to free the
-	// hundred megabytes of a hundred thousand every five seconds would be half of the work of the process.
+	// countIntervalOfOne is the same for each client: a count takes a kilobyte for each of them, for a moment, and the hundred
+	// megabytes of a hundred thousand every five seconds would keep the process busy with freeing them.
 	countIntervalOfOne = time.Millisecond
 	// releaseInterval is the same while a platform waits for them to go.
 	releaseInterval = time.Second

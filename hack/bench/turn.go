@@ -118,7 +118,7 @@ func (st *stage) turn(ctx context.Context, i int, name string, all *figures) err
 
 // beforeCycle is an interval that is over for no tenant before all have been created and looked at.
 func beforeCycle(tenants int) time.Duration {
-	return 10*time.Minute + time.Duration(tenants)*35*time.Millisecond
+	return 10*time.Minute + time.Duration(tenants)*50*time.Millisecond
 }
 
 // quietPhases are those in which no token is due, and at last the cycle, which has them due.

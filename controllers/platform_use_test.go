@@ -86,9 +86,7 @@ func TestManyClientsAreFewWritesOfThePlatform(t *testing.T) {
 	w := newWorld(t)
 	w.run(time.Minute)
 	const many = 1000
-	crowd := &crowd{size: many}
-	crowd.Client = w.parts.platforms.client
-	w.parts.platforms.client = crowd
+	crowd := w.showCrowd(many)
 	for crowd.ready = range many {
 		w.due[w.refOf(platformKind, w.platform)] = w.clock.Now()
 		w.run(20 * time.Millisecond)
@@ -107,9 +105,7 @@ func TestVeryManyClientsAreCountedMoreRarely(t *testing.T) {
 	w := newWorld(t)
 	w.run(time.Minute)
 	const many = 20_000
-	crowd := &crowd{size: many}
-	crowd.Client = w.parts.platforms.client
-	w.parts.platforms.client = crowd
+	crowd := w.showCrowd(many)
 	for crowd.ready = range 60 {
 		w.due[w.refOf(platformKind, w.platform)] = w.clock.Now()
 		w.run(time.Second)
@@ -126,6 +122,13 @@ type crowd struct {
 	client.Client
 	size, ready   int
 	lists, writes int
+}
+
+// showCrowd has the platform see so many.
+func (w *world) showCrowd(size int) *crowd {
+	c := &crowd{Client: w.parts.platforms.client, size: size}
+	w.parts.platforms.client = c
+	return c
 }
 
 func (c *crowd) List(ctx context.Context, l client.ObjectList, opts ...client.ListOption) error {

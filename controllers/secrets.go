@@ -564,7 +564,7 @@ func (s *Secrets) delete(ctx context.Context, who ref, namespace, name string, o
 	return nil
 }
 
-// bareSecret names a Secret for a write whose answer is to hold no value.
+// bareSecret names a Secret for a request whose answer is to hold no value.
 func bareSecret(namespace, name string) *metav1.PartialObjectMetadata {
 	secret := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
 	secret.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))

@@ -243,7 +243,7 @@ func (t *turn) restart(ctx context.Context, p *part) (err error) {
 		if err := p.begin(ctx); err != nil {
 			return err
 		}
-		limit := time.Minute + time.Duration(p.n)*5*time.Millisecond
+		limit := 5*time.Minute + time.Duration(p.n)*5*time.Millisecond
 		err := p.process.Await(ctx, limit, "all to be looked at", func(ctx context.Context) bool {
 			asked := time.Now()
 			n, err := reconciled(ctx, p.metrics, p.controller())

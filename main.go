@@ -81,8 +81,12 @@ func run(ctx context.Context, config *rest.Config, o options.Options) error {
 	if err := mgr.AddReadyzCheck("cache", cacheSynced(mgr)); err != nil {
 		return fmt.Errorf("adding the ready check: %w", err)
 	}
+	cached, err := controllers.CacheOf(mgr)
+	if err != nil {
+		return err
+	}
 	counted := metrics.New()
-	collectors := []prometheus.Collector{counted, controllers.NewCollector(mgr.GetCache(), o.MetricsPerResource)}
+	collectors := []prometheus.Collector{counted, controllers.NewCollector(cached, o.MetricsPerResource)}
 	ctrlmetrics.Registry.MustRegister(collectors...)
 	defer func() { // the registry is the process's, and a test runs one operator after another
 		for _, c := range collectors {
@@ -116,7 +120,7 @@ func managerOptions(o options.Options) ctrl.Options {
 	renewDeadline, retryPeriod := o.LeaseDuration*2/3, o.LeaseDuration*2/15
 	return ctrl.Options{
 		Scheme:                  scheme,
-		Cache:                   controllers.CacheOptions(o.PlatformNamespace, o.WatchNamespaces...),
+		NewCache:                controllers.NewCache(o.PlatformNamespace, o.WatchNamespaces...),
 		MapperProvider:          controllers.NewMapper,
 		Metrics:                 server,
 		HealthProbeBindAddress:  o.ProbeAddress,

@@ -23,10 +23,8 @@ import (
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 )
 
-// CacheOptions limits what the manager keeps in memory: of Secrets only those of the operator and those in its own
-// namespace (where the credentials are), and of those only digests of the values. Where namespaces are named, nothing is
-// asked for outside of them but what has no namespace.
-func CacheOptions(platformNamespace string, watched ...string) cache.Options {
+// cacheLimits are the options of a cache that holds what NewCache says.
+func cacheLimits(platformNamespace string, watched ...string) cache.Options {
 	var all map[string]cache.Config
 	secrets := map[string]cache.Config{cache.AllNamespaces: {LabelSelector: ownedSecrets()}}
 	if len(watched) > 0 {

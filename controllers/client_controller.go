@@ -30,6 +30,7 @@ import (
 type ClientReconciler struct {
 	client    client.Client
 	live      client.Reader
+	lister    clientLister
 	clock     clock.PassiveClock
 	recorder  events.EventRecorder
 	sessions  *Sessions
@@ -261,7 +262,7 @@ func (r *ClientReconciler) watches() []watched {
 
 // clientsOfPlatform are those that refer to it, and those that name a client which may have its prefix.
 func (r *ClientReconciler) clientsOfPlatform(ctx context.Context, platform client.Object) []ctrl.Request {
-	return append(requestsFor(ctx, r.client, &v1alpha1.SfsClientList{}, client.MatchingFields{platformIndex: platform.GetName()}),
+	return append(requestsOf(r.lister.clientsOf(platform.GetName())),
 		requestsFor(ctx, r.client, &v1alpha1.SfsClientList{}, client.MatchingFields{namingIndex: "true"})...)
 }
 

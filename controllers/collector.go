@@ -5,6 +5,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -25,16 +26,22 @@ import (
 // Collector exports the conditions and the tokens of the resources, as the cache has them when it is asked. So a series ends
 // with its resource, and each replica of the operator exports all of them.
 type Collector struct {
-	reader      client.Reader
+	cache       exported
 	perResource bool
 
 	condition, issued, renewal, expiration, orphans *prometheus.Desc
 }
 
-// NewCollector returns a Collector that reads from a cache made with CacheOptions. With perResource there is a series for each
-// condition and each token. Without, the same metrics have one for each set of resources that differ in name only: the number
-// of conditions, and the earliest time.
-func NewCollector(cache client.Reader, perResource bool) *Collector {
+// exported is what is exported: a *Cache.
+type exported interface {
+	client.Reader
+	clientLister
+	WaitForCacheSync(context.Context) bool
+}
+
+// NewCollector returns a Collector. With perResource there is a series for each condition and each token. Without, the same
+// metrics have one for each set of resources that differ in name only: the number of conditions, and the earliest time.
+func NewCollector(cache exported, perResource bool) *Collector {
 	described := func(name, help string, ofAll []string, ofOne ...string) *prometheus.Desc {
 		if perResource {
 			ofAll = append(ofAll, ofOne...)
@@ -42,7 +49,7 @@ func NewCollector(cache client.Reader, perResource bool) *Collector {
 		return prometheus.NewDesc(metrics.Prefix+name, help, ofAll, nil)
 	}
 	return &Collector{
-		reader: cache, perResource: perResource,
+		cache: cache, perResource: perResource,
 		condition: described("condition", "How many resources have this condition; with the name of the resource 1.",
 			[]string{"kind", "type", "status", "reason"}, "namespace", "name"),
 		issued: described("token_issued_timestamp_seconds", "When the token of an SfsClient or OAuthToken was issued; without the name of the resource the earliest.",
@@ -89,11 +96,13 @@ type scrape struct {
 
 func (s *scrape) resources(ctx context.Context) error {
 	var platforms v1alpha1.SfsPlatformList
-	var clients v1alpha1.SfsClientList
 	var users v1alpha1.SfsClientUserList
 	var others v1alpha1.OAuthTokenList
-	for _, list := range []client.ObjectList{&platforms, &clients, &users, &others} {
-		if err := s.reader.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
+	if !s.cache.WaitForCacheSync(ctx) {
+		return errors.New("the cache is not filled yet")
+	}
+	for _, list := range []client.ObjectList{&platforms, &users, &others} {
+		if err := s.cache.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
 			return fmt.Errorf("listing: %w", err)
 		}
 	}
@@ -106,8 +115,7 @@ func (s *scrape) resources(ctx context.Context) error {
 			s.gauge(s.orphans, float64(*known.Count), p.Name)
 		}
 	}
-	for i := range clients.Items {
-		c := &clients.Items[i]
+	for _, c := range s.cache.allClients() {
 		s.conditionsOf(clientKind, c)
 		if !c.TokenEnabled() || c.IsSuspended() {
 			continue // there are no times of a token that is left to expire
@@ -157,7 +165,7 @@ type tokenTimes struct{ issued, renewal, expiration time.Time }
 // token exports the times of the token in the Secret, which outlive a lost status. An OAuthToken has no platform.
 func (s *scrape) token(ctx context.Context, who ref, owner types.UID, secret string, policy token.Policy, platform string) error {
 	var in corev1.Secret
-	if err := s.reader.Get(ctx, client.ObjectKey{Namespace: who.namespace, Name: secret}, &in, client.UnsafeDisableDeepCopy); err != nil {
+	if err := s.cache.Get(ctx, client.ObjectKey{Namespace: who.namespace, Name: secret}, &in, client.UnsafeDisableDeepCopy); err != nil {
 		return client.IgnoreNotFound(err)
 	}
 	held := seen(&in, who, owner).token(owner)

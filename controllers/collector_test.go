@@ -5,7 +5,6 @@ package controllers
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -17,7 +16,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/prometheus/common/expfmt"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 	"github.com/sendforsign/sfs-operator/internal/metrics"
@@ -49,7 +47,7 @@ func (w *world) exported(c prometheus.Collector, names ...string) []string {
 
 func (w *world) collector(perResource bool) *Collector {
 	w.watch()
-	return NewCollector(cachingClient{w.api, w.cache}, perResource)
+	return NewCollector(w.cache, perResource)
 }
 
 func (w *world) wantExported(c prometheus.Collector, name string, want ...string) {
@@ -157,11 +155,9 @@ func TestASuspendedClientHasNoTokenToWatch(t *testing.T) {
 }
 
 // unreadable is a cache that is not filled.
-type unreadable struct{ client.Reader }
+type unreadable struct{ *Cache }
 
-func (unreadable) List(context.Context, client.ObjectList, ...client.ListOption) error {
-	return errors.New("not yet")
-}
+func (unreadable) WaitForCacheSync(context.Context) bool { return false }
 
 func TestACacheThatIsNotFilledHoldsNoOtherMetricBack(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()

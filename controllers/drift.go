@@ -169,10 +169,7 @@ func (r *PlatformReconciler) checkDrift(ctx context.Context, p *platformPass, se
 		p.wakeIn(wait)
 		return nil
 	}
-	clients, err := r.users(ctx, p)
-	if err != nil {
-		return err
-	}
+	clients := r.lister.clientsOf(p.platform.Name)
 	atSFS, err := p.listClients(ctx, session)
 	if err != nil {
 		return err
@@ -202,13 +199,12 @@ func (p *platformPass) listClients(ctx context.Context, session *session) (atSFS
 
 // suspectDrifted has those SfsClients compared that the list shows to differ. The others are for the processes that serve
 // them, which make lists of their own.
-func (r *PlatformReconciler) suspectDrifted(ctx context.Context, clients []v1alpha1.SfsClient, atSFS []sendforsign.Client) {
+func (r *PlatformReconciler) suspectDrifted(ctx context.Context, clients []*v1alpha1.SfsClient, atSFS []sendforsign.Client) {
 	byKey := make(map[string]*sendforsign.Client, len(atSFS))
 	for i := range atSFS {
 		byKey[atSFS[i].ClientKey] = &atSFS[i]
 	}
-	for i := range clients {
-		c := &clients[i]
+	for _, c := range clients {
 		if !r.share.has(c) || c.Status.ClientKey == "" || !c.DeletionTimestamp.IsZero() || c.IsSuspended() {
 			continue
 		}

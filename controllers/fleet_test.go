@@ -83,7 +83,7 @@ func newFleet(t *testing.T, concurrency int) (*fleet, controller.Controller) {
 	t.Helper()
 	clk := clock.RealClock{} // of the bubble
 	counted := metrics.New()
-	parts := newReconcilers(nil, nil, nil, Options{Clock: clk, Metrics: counted, Concurrency: concurrency})
+	parts := newReconcilers(nil, nil, nil, nil, Options{Clock: clk, Metrics: counted, Concurrency: concurrency})
 	f := &fleet{
 		t: t, r: parts.clients, sessions: parts.clients.sessions, tenants: map[types.NamespacedName]*tenant{},
 	}

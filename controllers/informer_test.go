@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
@@ -62,7 +63,7 @@ func refTo(o client.Object) ref {
 	return ref{kind: kindOf(o), namespace: o.GetNamespace(), name: o.GetName()}
 }
 
-// informerCache stands for the cache of the manager. It holds what the world has delivered, under the rules of CacheOptions
+// informerCache stands for the cache of the manager. It holds what the world has delivered, under the rules of NewCache
 // and with the indexes of addIndexes.
 type informerCache struct {
 	objects map[ref]client.Object
@@ -75,7 +76,7 @@ func newInformerCache(platformNamespace string) *informerCache {
 	c := &informerCache{
 		objects: map[ref]client.Object{}, lent: map[ref]client.Object{}, indexes: map[string]client.IndexerFunc{}, rules: map[string]cache.ByObject{},
 	}
-	options := CacheOptions(platformNamespace)
+	options := cacheLimits(platformNamespace)
 	for _, k := range watchedKinds {
 		c.rules[k.name] = cache.ByObject{Transform: options.DefaultTransform}
 	}
@@ -258,6 +259,23 @@ func (c *informerCache) List(_ context.Context, list client.ObjectList, opts ...
 		}
 	}
 	return meta.SetList(list, found)
+}
+
+// WaitForCacheSync says that the cache is filled.
+func (c *informerCache) WaitForCacheSync(context.Context) bool { return true }
+
+func (c *informerCache) allClients() []*v1alpha1.SfsClient {
+	var all []*v1alpha1.SfsClient
+	for r := range c.objects {
+		if r.kind == clientKind {
+			all = append(all, c.lend(r, ptr.To(true)).(*v1alpha1.SfsClient))
+		}
+	}
+	return all
+}
+
+func (c *informerCache) clientsOf(platform string) []*v1alpha1.SfsClient {
+	return slices.DeleteFunc(c.allClients(), func(o *v1alpha1.SfsClient) bool { return o.Spec.PlatformRef.Name != platform })
 }
 
 // fits answers a question to the indexes. As the manager's cache it knows only those that were added.

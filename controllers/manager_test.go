@@ -79,7 +79,7 @@ func (w *world) startProcess(awaited int) *process {
 	var err error
 	p.mgr, err = ctrl.NewManager(w.ownConfig(), ctrl.Options{
 		Scheme:         scheme,
-		Cache:          CacheOptions(w.operator),
+		NewCache:       NewCache(w.operator),
 		MapperProvider: NewMapper,
 		Metrics:        metricsserver.Options{BindAddress: "0"},
 		Controller:     crconfig.Controller{SkipNameValidation: ptr.To(true)},

@@ -44,7 +44,7 @@ func measureCached(b *testing.B, o client.Object) {
 		b.Fatal(err)
 	}
 	const copies = 10_000
-	transform := CacheOptions("operator").DefaultTransform
+	transform := cacheLimits("operator").DefaultTransform
 	if _, isSecret := o.(*corev1.Secret); isSecret {
 		transform = digestSecret
 	}
@@ -109,10 +109,13 @@ func BenchmarkMemories(b *testing.B) {
 	}
 }
 
-// indexersOf are the indexes of a kind as the cache of controller-runtime keeps them: each value once with its namespace and
-// once for all namespaces.
+// indexersOf are the indexes of a kind as the cache keeps them: that of the clientLister, and those of controller-runtime, which
+// has each value once with its namespace and once for all namespaces.
 func indexersOf(o client.Object) toolscache.Indexers {
 	indexers := toolscache.Indexers{toolscache.NamespaceIndex: toolscache.MetaNamespaceIndexFunc}
+	if kindOf(o) == clientKind {
+		indexers[platformIndex] = platformOf
+	}
 	for name, values := range newInformerCache("operator").indexes {
 		kind, field, _ := strings.Cut(name, " ")
 		if kind != kindOf(o) {

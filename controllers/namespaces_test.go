@@ -39,7 +39,7 @@ func (w *world) startInSomeNamespaces(watched ...string) *process {
 	p := &process{done: make(chan error, 1)}
 	var err error
 	p.mgr, err = ctrl.NewManager(as, ctrl.Options{
-		Scheme: scheme, Cache: CacheOptions(w.operator, watched...), MapperProvider: NewMapper, Metrics: metricsserver.Options{BindAddress: "0"},
+		Scheme: scheme, NewCache: NewCache(w.operator, watched...), MapperProvider: NewMapper, Metrics: metricsserver.Options{BindAddress: "0"},
 		Controller: crconfig.Controller{SkipNameValidation: ptr.To(true)},
 	})
 	if err != nil {

@@ -22,10 +22,10 @@ const mostOrphans = 100
 
 // recordOrphans records which clients at SFS have the customKey of an SfsClient that is not there: what is left of it after
 // its deletion, and comes back when it is applied again.
-func (r *PlatformReconciler) recordOrphans(ctx context.Context, p *platformPass, clients []v1alpha1.SfsClient, atSFS []sendforsign.Client) error {
+func (r *PlatformReconciler) recordOrphans(ctx context.Context, p *platformPass, clients []*v1alpha1.SfsClient, atSFS []sendforsign.Client) error {
 	held := map[string]bool{}
-	for i := range clients {
-		held[clients[i].Status.ClientKey] = true
+	for _, c := range clients {
+		held[c.Status.ClientKey] = true
 	}
 	var orphans []v1alpha1.OrphanedClient
 	for _, found := range atSFS {

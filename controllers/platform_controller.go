@@ -29,6 +29,7 @@ import (
 // It asks SFS only when there is something new to ask.
 type PlatformReconciler struct {
 	client   client.Client
+	lister   clientLister
 	clock    clock.PassiveClock
 	recorder events.EventRecorder
 	sessions *Sessions

@@ -76,12 +76,7 @@ func (r *PlatformReconciler) followVerdict(ctx context.Context, p *platformPass,
 
 // bringServed has the SfsClients and SfsClientUsers of a platform looked at that are served here.
 func (r *PlatformReconciler) bringServed(ctx context.Context, p *platformPass) error {
-	clients, err := r.users(ctx, p)
-	if err != nil {
-		return err
-	}
-	for i := range clients {
-		c := &clients[i]
+	for _, c := range r.lister.clientsOf(p.platform.Name) {
 		if r.share.has(c) {
 			r.drift.bring(ctx, ref{kind: clientKind, namespace: c.Namespace, name: c.Name}, c)
 		}
@@ -106,11 +101,8 @@ func (r *PlatformReconciler) followDrift(ctx context.Context, p *platformPass, s
 		p.wakeIn(wait)
 		return nil
 	}
-	clients, err := r.users(ctx, p)
-	if err != nil {
-		return err
-	}
-	if slices.ContainsFunc(clients, func(c v1alpha1.SfsClient) bool { return r.share.has(&c) }) {
+	clients := r.lister.clientsOf(p.platform.Name)
+	if slices.ContainsFunc(clients, func(c *v1alpha1.SfsClient) bool { return r.share.has(c) }) {
 		atSFS, err := p.listClients(ctx, session)
 		if err != nil {
 			return err

@@ -23,50 +23,24 @@ const (
 	// countInterval is the least time between two counts of the clients of a platform: when a thousand become Ready, a
 	// thousand changes are not a thousand writes.
 	countInterval = 5 * time.Second
-	// countIntervalOfOne is the same for each client: a count takes a kilobyte for each of them, for a moment, and the hundred
-	// megabytes of a hundred thousand every five seconds would keep the process busy with freeing them.
-	countIntervalOfOne = time.Millisecond
 	// releaseInterval is the same while a platform waits for them to go.
 	releaseInterval = time.Second
 )
 
-// users returns the SfsClients of a platform.
-func (r *PlatformReconciler) users(ctx context.Context, p *platformPass, options ...client.ListOption) ([]v1alpha1.SfsClient, error) {
-	var list v1alpha1.SfsClientList
-	// There may be a hundred thousand, and they are only looked at.
-	options = append(options, client.MatchingFields{platformIndex: p.platform.Name}, client.UnsafeDisableDeepCopy)
-	if err := r.client.List(ctx, &list, options...); err != nil {
-		return nil, fmt.Errorf("listing the SfsClients: %w", err)
-	}
-	return list.Items, nil
-}
-
 // countClients records how many use the platform, and holds it while there are any.
 func (r *PlatformReconciler) countClients(ctx context.Context, p *platformPass) error {
 	isHeld := controllerutil.ContainsFinalizer(p.platform, v1alpha1.InUseFinalizer)
-	interval := countInterval
-	if before := p.platform.Status.Clients; before != nil {
-		interval = max(interval, time.Duration(*before.Total)*countIntervalOfOne)
-	}
-	if !r.mayCount(p, interval) {
-		if isHeld {
-			return nil
-		}
+	if !r.mayCount(p, countInterval) {
 		// The first one is not kept waiting: it may be deleted soon, and the platform with it.
-		first, err := r.users(ctx, p, client.Limit(1))
-		if err != nil || len(first) == 0 {
-			return err
+		if isHeld || len(r.lister.clientsOf(p.platform.Name)) == 0 {
+			return nil
 		}
 		return p.later(p.ensureFinalizers(ctx, map[string]bool{v1alpha1.InUseFinalizer: true}))
 	}
-	all, err := r.users(ctx, p)
-	if err != nil {
-		return err
-	}
 	var total, ready int32
-	for i := range all {
+	for _, c := range r.lister.clientsOf(p.platform.Name) {
 		total++
-		if conditions.IsTrue(&all[i], v1alpha1.ReadyCondition) {
+		if conditions.IsTrue(c, v1alpha1.ReadyCondition) {
 			ready++
 		}
 	}
@@ -98,12 +72,8 @@ func (r *PlatformReconciler) finalize(ctx context.Context, p *platformPass) (ctr
 		if !r.mayCount(p, releaseInterval) {
 			return p.result(), nil
 		}
-		all, err := r.users(ctx, p)
-		if err != nil {
-			return ctrl.Result{}, err
-		}
 		r.counted.put(p.ref, p.now)
-		if names := namesOf(all, holdsToken); len(names) > 0 {
+		if names := namesOf(r.lister.clientsOf(p.platform.Name), holdsToken); len(names) > 0 {
 			p.reportDeleting(names)
 			return p.finish(ctx, nil)
 		}
@@ -130,11 +100,11 @@ func holdsToken(c *v1alpha1.SfsClient) bool {
 	return controllerutil.ContainsFinalizer(c, v1alpha1.RevokeTokenFinalizer) || controllerutil.ContainsFinalizer(c, v1alpha1.RetireFinalizer)
 }
 
-func namesOf(clients []v1alpha1.SfsClient, which func(*v1alpha1.SfsClient) bool) []string {
+func namesOf(clients []*v1alpha1.SfsClient, which func(*v1alpha1.SfsClient) bool) []string {
 	var names []string
-	for i := range clients {
-		if which(&clients[i]) {
-			names = append(names, clients[i].Namespace+"/"+clients[i].Name)
+	for _, c := range clients {
+		if which(c) {
+			names = append(names, c.Namespace+"/"+c.Name)
 		}
 	}
 	slices.Sort(names)

@@ -100,50 +100,32 @@ func TestManyClientsAreFewWritesOfThePlatform(t *testing.T) {
 	}
 }
 
-// Each count costs the more the more there are.
-func TestVeryManyClientsAreCountedMoreRarely(t *testing.T) {
-	w := newWorld(t)
-	w.run(time.Minute)
-	const many = 20_000
-	crowd := w.showCrowd(many)
-	for crowd.ready = range 60 {
-		w.due[w.refOf(platformKind, w.platform)] = w.clock.Now()
-		w.run(time.Second)
-	}
-	if crowd.lists > 5 {
-		t.Errorf("in a minute %d clients were listed %d times, want 5 times at most", many, crowd.lists)
-	}
-	w.run(time.Minute)
-	w.wantClients(many, int32(crowd.ready))
-}
-
 // crowd shows many SfsClients, of which some are Ready.
 type crowd struct {
 	client.Client
+	clientLister
 	size, ready   int
 	lists, writes int
 }
 
 // showCrowd has the platform see so many.
 func (w *world) showCrowd(size int) *crowd {
-	c := &crowd{Client: w.parts.platforms.client, size: size}
-	w.parts.platforms.client = c
+	p := w.parts.platforms
+	c := &crowd{Client: p.client, clientLister: p.lister, size: size}
+	p.client, p.lister = c, c
 	return c
 }
 
-func (c *crowd) List(ctx context.Context, l client.ObjectList, opts ...client.ListOption) error {
-	clients, is := l.(*v1alpha1.SfsClientList)
-	if !is {
-		return c.Client.List(ctx, l, opts...)
+func (c *crowd) clientsOf(string) []*v1alpha1.SfsClient {
+	c.lists++
+	all := make([]*v1alpha1.SfsClient, c.size)
+	for i := range all {
+		all[i] = &v1alpha1.SfsClient{}
+		if i < c.ready {
+			all[i].Status.Conditions = []metav1.Condition{{Type: v1alpha1.ReadyCondition, Status: metav1.ConditionTrue}}
+		}
 	}
-	if (&client.ListOptions{}).ApplyOptions(opts).Limit == 0 {
-		c.lists++
-	}
-	clients.Items = make([]v1alpha1.SfsClient, c.size)
-	for i := range clients.Items[:c.ready] {
-		clients.Items[i].Status.Conditions = []metav1.Condition{{Type: v1alpha1.ReadyCondition, Status: metav1.ConditionTrue}}
-	}
-	return nil
+	return all
 }
 
 func (c *crowd) Status() client.SubResourceWriter { return crowdWriter{c.Client.Status(), c} }

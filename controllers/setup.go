@@ -29,7 +29,7 @@ import (
 type Options struct {
 	// Namespace is where the credentials Secrets of the platforms are: the namespace of the operator.
 	Namespace string
-	// WatchNamespaces are those that CacheOptions was given: SfsClients and SfsClientUsers of others are left alone. None
+	// WatchNamespaces are those that NewCache was given: SfsClients and SfsClientUsers of others are left alone. None
 	// stands for all.
 	WatchNamespaces []string
 	// Selector is for the labels of the SfsPlatforms, SfsClients and SfsClientUsers that are served. Nil: all.
@@ -48,8 +48,12 @@ type Options struct {
 	Metrics *metrics.Metrics
 }
 
-// Setup adds the controllers to a manager, whose cache MUST have been made with CacheOptions.
+// Setup adds the controllers to a manager, whose cache is made by NewCache.
 func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
+	cached, err := CacheOf(mgr)
+	if err != nil {
+		return err
+	}
 	if err := addIndexes(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
@@ -57,7 +61,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, o Options) error {
 	if len(o.WatchNamespaces) > 0 {
 		c, live = watchingClient{c, o.WatchNamespaces}, watchingReader{live, o.WatchNamespaces}
 	}
-	r := newReconcilers(c, c, live, o)
+	r := newReconcilers(c, c, live, cached, o)
 	recorder := mgr.GetEventRecorder(fieldManager)
 	r.platforms.recorder, r.clients.recorder, r.users.recorder, r.oauth.recorder = recorder, recorder, recorder, recorder
 	// Those of platforms as well: the verdict of one whose API is slow must not keep the next from its own.
@@ -78,7 +82,7 @@ type reconcilers struct {
 }
 
 // newReconcilers wires the parts. secrets serves Secrets without their values, live with them.
-func newReconcilers(c client.Client, secrets, live client.Reader, o Options) reconcilers {
+func newReconcilers(c client.Client, secrets, live client.Reader, lister clientLister, o Options) reconcilers {
 	if o.Clock == nil {
 		o.Clock = clock.RealClock{}
 	}
@@ -113,15 +117,15 @@ func newReconcilers(c client.Client, secrets, live client.Reader, o Options) rec
 	}
 	return reconcilers{
 		platforms: &PlatformReconciler{
-			client: c, clock: o.Clock, sessions: sessions, attempts: tried, drift: found, changed: changed, counted: newMemory[time.Time](),
+			client: c, lister: lister, clock: o.Clock, sessions: sessions, attempts: tried, drift: found, changed: changed, counted: newMemory[time.Time](),
 			namespaces: o.WatchNamespaces, share: served, followed: newMemory[followed](),
 		},
 		clients: &ClientReconciler{
-			client: c, live: live, clock: o.Clock, sessions: sessions, secrets: writer, creator: maker, attempts: tried,
+			client: c, live: live, lister: lister, clock: o.Clock, sessions: sessions, secrets: writer, creator: maker, attempts: tried,
 			claims: taken, drift: found, keeper: keeper, restarter: restarter{live: live, secrets: writer}, share: served,
 		},
 		users: &UserReconciler{
-			client: c, clock: o.Clock, sessions: sessions, secrets: writer, creator: maker, attempts: tried,
+			client: c, lister: lister, clock: o.Clock, sessions: sessions, secrets: writer, creator: maker, attempts: tried,
 			claims: taken, drift: found, share: served,
 		},
 		oauth: &OAuthReconciler{

@@ -28,6 +28,7 @@ import (
 // deletionPolicy Retire: SFS can not delete users, and there is no token to revoke.
 type UserReconciler struct {
 	client   client.Client
+	lister   clientLister
 	clock    clock.PassiveClock
 	recorder events.EventRecorder
 	sessions *Sessions
@@ -225,7 +226,7 @@ func (r *UserReconciler) usersInNamespace(ctx context.Context, ns client.Object)
 
 func (r *UserReconciler) usersOfPlatform(ctx context.Context, platform client.Object) []ctrl.Request {
 	var requests []ctrl.Request
-	for _, c := range requestsFor(ctx, r.client, &v1alpha1.SfsClientList{}, client.MatchingFields{platformIndex: platform.GetName()}) {
+	for _, c := range r.lister.clientsOf(platform.GetName()) {
 		requests = append(requests, requestsFor(ctx, r.client, &v1alpha1.SfsClientUserList{},
 			client.InNamespace(c.Namespace), client.MatchingFields{clientIndex: c.Name})...)
 	}

@@ -39,7 +39,6 @@ import (
 
 // Indexes of the cache.
 const (
-	platformIndex    = "spec.platformRef.name"
 	clientIndex      = "spec.clientRef.name"
 	credentialsIndex = "credentials" // names of the Secrets, of the present pair and the next
 
@@ -62,9 +61,6 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		field  string
 		value  client.IndexerFunc
 	}{
-		{&v1alpha1.SfsClient{}, platformIndex, func(o client.Object) []string {
-			return []string{o.(*v1alpha1.SfsClient).Spec.PlatformRef.Name}
-		}},
 		{&v1alpha1.SfsClient{}, clientKeyIndex, func(o client.Object) []string {
 			if key := o.(*v1alpha1.SfsClient).Status.ClientKey; key != "" {
 				return []string{bucketOf(key)}
@@ -214,6 +210,15 @@ func requestsFor(ctx context.Context, c client.Reader, list client.ObjectList, o
 		requests = append(requests, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(o.(client.Object))})
 		return nil
 	})
+	return requests
+}
+
+// requestsOf are for SfsClients that have to be looked at.
+func requestsOf(clients []*v1alpha1.SfsClient) []ctrl.Request {
+	requests := make([]ctrl.Request, len(clients))
+	for i, c := range clients {
+		requests[i] = ctrl.Request{NamespacedName: client.ObjectKeyFromObject(c)}
+	}
 	return requests
 }
 

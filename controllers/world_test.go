@@ -146,7 +146,7 @@ func (w *world) restartWith(view map[ref]client.Object) {
 	w.wire.tell("    a new process begins")
 	w.wire.revive()
 	w.cache = newInformerCache(w.operator)
-	w.parts = newReconcilers(cachingClient{w.api, w.cache}, w.cache, w.api, w.options)
+	w.parts = newReconcilers(cachingClient{w.api, w.cache}, w.cache, w.api, w.cache, w.options)
 	w.parts.platforms.recorder, w.parts.clients.recorder, w.parts.users.recorder = w.recorder, w.recorder, w.recorder
 	w.parts.oauth.recorder = w.recorder
 	w.seed.onParts(w, &w.parts)

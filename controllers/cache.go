@@ -23,8 +23,8 @@ import (
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 )
 
-// cacheLimits are the options of a cache that holds what NewCache says.
-func cacheLimits(platformNamespace string, watched ...string) cache.Options {
+// limit has a cache hold no more than NewCache says.
+func limit(o *cache.Options, platformNamespace string, watched ...string) {
 	var all map[string]cache.Config
 	secrets := map[string]cache.Config{cache.AllNamespaces: {LabelSelector: ownedSecrets()}}
 	if len(watched) > 0 {
@@ -35,13 +35,8 @@ func cacheLimits(platformNamespace string, watched ...string) cache.Options {
 		secrets[namespace] = cache.Config{LabelSelector: ownedSecrets()}
 	}
 	secrets[platformNamespace] = cache.Config{}
-	return cache.Options{
-		DefaultTransform:  trim,
-		DefaultNamespaces: all,
-		ByObject: map[client.Object]cache.ByObject{
-			&corev1.Secret{}: {Namespaces: secrets, Transform: digestSecret},
-		},
-	}
+	o.DefaultTransform, o.DefaultNamespaces = trim, all
+	o.ByObject = map[client.Object]cache.ByObject{&corev1.Secret{}: {Namespaces: secrets, Transform: digestSecret}}
 }
 
 // ownedSecrets selects the Secrets that have an owner among the resources, also those that somebody else has made.

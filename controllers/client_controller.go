@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -261,13 +262,12 @@ func (r *ClientReconciler) watches() []watched {
 }
 
 // clientsOfPlatform are those that refer to it, and those that name a client which may have its prefix.
-func (r *ClientReconciler) clientsOfPlatform(ctx context.Context, platform client.Object) []ctrl.Request {
-	return append(requestsOf(r.lister.clientsOf(platform.GetName())),
-		requestsFor(ctx, r.client, &v1alpha1.SfsClientList{}, client.MatchingFields{namingIndex: "true"})...)
+func (r *ClientReconciler) clientsOfPlatform(_ context.Context, platform client.Object) []ctrl.Request {
+	return requestsOf(append(r.lister.clientsBy(platformIndex, platform.GetName()), r.lister.clientsBy(namingIndex, naming)...))
 }
 
-func (r *ClientReconciler) clientsInNamespace(ctx context.Context, ns client.Object) []ctrl.Request {
-	return requestsFor(ctx, r.client, &v1alpha1.SfsClientList{}, client.InNamespace(ns.GetName()))
+func (r *ClientReconciler) clientsInNamespace(_ context.Context, ns client.Object) []ctrl.Request {
+	return requestsOf(r.lister.clientsBy(toolscache.NamespaceIndex, ns.GetName()))
 }
 
 func clientOfDefaultUser(_ context.Context, o client.Object) []ctrl.Request {

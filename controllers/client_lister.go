@@ -5,6 +5,8 @@ package controllers
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,17 +22,36 @@ import (
 // clientLister lists SfsClients, of which there may be a hundred thousand, as they are in the cache: they MUST NOT be changed.
 // A client.Reader puts a copy of each in a list, which takes a kilobyte for each also where nothing in it is copied.
 type clientLister interface {
-	allClients() []*v1alpha1.SfsClient
-	// clientsOf returns those of a platform.
-	clientsOf(platform string) []*v1alpha1.SfsClient
+	// allClients fails while the cache is not filled.
+	allClients() ([]*v1alpha1.SfsClient, error)
+	// clientsBy returns those that have a value in one of the clientIndexes, or in toolscache.NamespaceIndex. Controllers ask:
+	// they begin when the cache is filled.
+	clientsBy(index, value string) []*v1alpha1.SfsClient
 }
+
+// clientIndexes are those of the clientLister.
+var clientIndexes = toolscache.Indexers{
+	platformIndex: func(o any) ([]string, error) { return []string{o.(*v1alpha1.SfsClient).Spec.PlatformRef.Name}, nil },
+	namingIndex: func(o any) ([]string, error) {
+		if o.(*v1alpha1.SfsClient).NamesItsClient() {
+			return []string{naming}, nil
+		}
+		return nil, nil
+	},
+}
+
+const (
+	platformIndex = "platform" // by the name of the SfsPlatform
+	namingIndex   = "naming"   // naming for those that name their client
+	naming        = "true"
+)
 
 // Cache is the cache of a manager, made by NewCache.
 type Cache struct {
 	cache.Cache
 
 	mu      sync.Mutex
-	clients []toolscache.Indexer // of the SfsClients: one, or one for each watched namespace
+	clients []toolscache.SharedIndexInformer // of SfsClients: one, or one for each watched namespace
 }
 
 // NewCache is for ctrl.Options. The cache holds of Secrets only those of the operator and those in its own namespace (where
@@ -38,9 +59,8 @@ type Cache struct {
 // them but what has no namespace.
 func NewCache(platformNamespace string, watched ...string) cache.NewCacheFunc {
 	return func(config *rest.Config, o cache.Options) (_ cache.Cache, err error) {
-		limits := cacheLimits(platformNamespace, watched...)
-		o.DefaultTransform, o.DefaultNamespaces, o.ByObject = limits.DefaultTransform, limits.DefaultNamespaces, limits.ByObject
 		c := &Cache{}
+		limit(&o, platformNamespace, watched...)
 		o.NewInformer = c.newInformer
 		c.Cache, err = cache.New(config, o)
 		return c, err
@@ -56,53 +76,54 @@ func CacheOf(mgr ctrl.Manager) (*Cache, error) {
 	return c, nil
 }
 
-// newInformer makes an informer as any cache does, and remembers where it keeps SfsClients.
+// newInformer makes an informer as any cache does, and remembers those of SfsClients.
 func (c *Cache) newInformer(
 	from toolscache.ListerWatcher, of runtime.Object, resync time.Duration, indexers toolscache.Indexers,
 ) toolscache.SharedIndexInformer {
-	_, ofClients := of.(*v1alpha1.SfsClient)
-	if ofClients {
-		indexers[platformIndex] = platformOf
+	if _, ofClients := of.(*v1alpha1.SfsClient); !ofClients {
+		return toolscache.NewSharedIndexInformer(from, of, resync, indexers)
 	}
+	maps.Copy(indexers, clientIndexes)
 	informer := toolscache.NewSharedIndexInformer(from, of, resync, indexers)
-	if ofClients {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.clients = append(c.clients, informer.GetIndexer())
-	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.clients = append(c.clients, informer)
 	return informer
 }
 
-// platformIndex is that of the SfsClients by their platform.
-const platformIndex = "platform"
-
-func platformOf(o any) ([]string, error) {
-	return []string{o.(*v1alpha1.SfsClient).Spec.PlatformRef.Name}, nil
+func (c *Cache) informers() []toolscache.SharedIndexInformer {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.clients
 }
 
-func (c *Cache) allClients() []*v1alpha1.SfsClient {
-	return c.listed(func(in toolscache.Indexer) []any { return in.List() })
+func (c *Cache) allClients() ([]*v1alpha1.SfsClient, error) {
+	var all []*v1alpha1.SfsClient
+	for _, informer := range c.informers() {
+		if !informer.HasSynced() {
+			return nil, errors.New("the cache of the SfsClients is not filled yet")
+		}
+		all = appendClients(all, informer.GetIndexer().List())
+	}
+	return all, nil
 }
 
-func (c *Cache) clientsOf(platform string) []*v1alpha1.SfsClient {
-	return c.listed(func(in toolscache.Indexer) []any {
-		found, err := in.ByIndex(platformIndex, platform)
+func (c *Cache) clientsBy(index, value string) []*v1alpha1.SfsClient {
+	var all []*v1alpha1.SfsClient
+	for _, informer := range c.informers() {
+		found, err := informer.GetIndexer().ByIndex(index, value)
 		if err != nil {
 			panic(err) // there is no such index
 		}
-		return found
-	})
+		all = appendClients(all, found)
+	}
+	return all
 }
 
-func (c *Cache) listed(list func(toolscache.Indexer) []any) []*v1alpha1.SfsClient {
-	c.mu.Lock()
-	stores := c.clients
-	c.mu.Unlock()
-	var all []*v1alpha1.SfsClient
-	for _, in := range stores {
-		for _, o := range list(in) {
-			all = append(all, o.(*v1alpha1.SfsClient))
-		}
+func appendClients(all []*v1alpha1.SfsClient, found []any) []*v1alpha1.SfsClient {
+	all = slices.Grow(all, len(found))
+	for _, o := range found {
+		all = append(all, o.(*v1alpha1.SfsClient))
 	}
 	return all
 }

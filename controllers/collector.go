@@ -5,7 +5,6 @@ package controllers
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -36,7 +35,6 @@ type Collector struct {
 type exported interface {
 	client.Reader
 	clientLister
-	WaitForCacheSync(context.Context) bool
 }
 
 // NewCollector returns a Collector. With perResource there is a series for each condition and each token. Without, the same
@@ -98,8 +96,9 @@ func (s *scrape) resources(ctx context.Context) error {
 	var platforms v1alpha1.SfsPlatformList
 	var users v1alpha1.SfsClientUserList
 	var others v1alpha1.OAuthTokenList
-	if !s.cache.WaitForCacheSync(ctx) {
-		return errors.New("the cache is not filled yet")
+	clients, err := s.cache.allClients()
+	if err != nil {
+		return err
 	}
 	for _, list := range []client.ObjectList{&platforms, &users, &others} {
 		if err := s.cache.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
@@ -115,7 +114,7 @@ func (s *scrape) resources(ctx context.Context) error {
 			s.gauge(s.orphans, float64(*known.Count), p.Name)
 		}
 	}
-	for _, c := range s.cache.allClients() {
+	for _, c := range clients {
 		s.conditionsOf(clientKind, c)
 		if !c.TokenEnabled() || c.IsSuspended() {
 			continue // there are no times of a token that is left to expire

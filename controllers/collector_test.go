@@ -4,7 +4,7 @@
 package controllers
 
 import (
-	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -157,7 +157,7 @@ func TestASuspendedClientHasNoTokenToWatch(t *testing.T) {
 // unreadable is a cache that is not filled.
 type unreadable struct{ *Cache }
 
-func (unreadable) WaitForCacheSync(context.Context) bool { return false }
+func (unreadable) allClients() ([]*v1alpha1.SfsClient, error) { return nil, errors.New("not yet") }
 
 func TestACacheThatIsNotFilledHoldsNoOtherMetricBack(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()

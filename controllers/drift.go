@@ -169,7 +169,7 @@ func (r *PlatformReconciler) checkDrift(ctx context.Context, p *platformPass, se
 		p.wakeIn(wait)
 		return nil
 	}
-	clients := r.lister.clientsOf(p.platform.Name)
+	clients := r.clients(p)
 	atSFS, err := p.listClients(ctx, session)
 	if err != nil {
 		return err

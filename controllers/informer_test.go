@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -76,7 +77,8 @@ func newInformerCache(platformNamespace string) *informerCache {
 	c := &informerCache{
 		objects: map[ref]client.Object{}, lent: map[ref]client.Object{}, indexes: map[string]client.IndexerFunc{}, rules: map[string]cache.ByObject{},
 	}
-	options := cacheLimits(platformNamespace)
+	var options cache.Options
+	limit(&options, platformNamespace)
 	for _, k := range watchedKinds {
 		c.rules[k.name] = cache.ByObject{Transform: options.DefaultTransform}
 	}
@@ -261,21 +263,28 @@ func (c *informerCache) List(_ context.Context, list client.ObjectList, opts ...
 	return meta.SetList(list, found)
 }
 
-// WaitForCacheSync says that the cache is filled.
-func (c *informerCache) WaitForCacheSync(context.Context) bool { return true }
+func (c *informerCache) allClients() ([]*v1alpha1.SfsClient, error) {
+	return c.clientsWhere(func(client.Object) bool { return true }), nil
+}
 
-func (c *informerCache) allClients() []*v1alpha1.SfsClient {
+func (c *informerCache) clientsBy(index, value string) []*v1alpha1.SfsClient {
+	return c.clientsWhere(func(o client.Object) bool {
+		if index == toolscache.NamespaceIndex {
+			return o.GetNamespace() == value
+		}
+		values, err := clientIndexes[index](o)
+		return err == nil && slices.Contains(values, value)
+	})
+}
+
+func (c *informerCache) clientsWhere(fits func(client.Object) bool) []*v1alpha1.SfsClient {
 	var all []*v1alpha1.SfsClient
-	for r := range c.objects {
-		if r.kind == clientKind {
+	for r, o := range c.objects {
+		if r.kind == clientKind && fits(o) {
 			all = append(all, c.lend(r, ptr.To(true)).(*v1alpha1.SfsClient))
 		}
 	}
 	return all
-}
-
-func (c *informerCache) clientsOf(platform string) []*v1alpha1.SfsClient {
-	return slices.DeleteFunc(c.allClients(), func(o *v1alpha1.SfsClient) bool { return o.Spec.PlatformRef.Name != platform })
 }
 
 // fits answers a question to the indexes. As the manager's cache it knows only those that were added.

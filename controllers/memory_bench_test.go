@@ -6,6 +6,7 @@ package controllers
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"runtime"
 	"strings"
 	"testing"
@@ -44,7 +45,7 @@ func measureCached(b *testing.B, o client.Object) {
 		b.Fatal(err)
 	}
 	const copies = 10_000
-	transform := cacheLimits("operator").DefaultTransform
+	transform := toolscache.TransformFunc(trim)
 	if _, isSecret := o.(*corev1.Secret); isSecret {
 		transform = digestSecret
 	}
@@ -114,7 +115,7 @@ func BenchmarkMemories(b *testing.B) {
 func indexersOf(o client.Object) toolscache.Indexers {
 	indexers := toolscache.Indexers{toolscache.NamespaceIndex: toolscache.MetaNamespaceIndexFunc}
 	if kindOf(o) == clientKind {
-		indexers[platformIndex] = platformOf
+		maps.Copy(indexers, clientIndexes)
 	}
 	for name, values := range newInformerCache("operator").indexes {
 		kind, field, _ := strings.Cut(name, " ")

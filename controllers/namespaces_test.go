@@ -97,23 +97,26 @@ func (w *world) allowInNamespaces(namespaces ...string) {
 
 func TestAnOperatorForSomeNamespacesLeavesTheOthersAlone(t *testing.T) {
 	w := newWorld(t, sfstest.WithClock(systemClock{}))
-	elsewhere := w.namespace + "-elsewhere"
-	w.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: elsewhere}})
+	second, elsewhere := w.namespace+"-second", w.namespace+"-elsewhere"
+	for _, name := range []string{second, elsewhere} {
+		w.create(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
+	}
 	update(w, w.sfsPlatform(), func(p *v1alpha1.SfsPlatform) {
-		p.Spec.AllowedNamespaces.Names = []string{w.namespace, elsewhere}
+		p.Spec.AllowedNamespaces.Names = []string{w.namespace, second, elsewhere}
 		p.Spec.Adoption = []v1alpha1.AdoptionRule{
 			{Name: "old", Namespaces: []string{w.namespace, elsewhere}, CustomKeyPatterns: []string{"old-*"}},
 		}
 	})
 	// It was there before the other one that names the same client, but there is nobody to make anything of it.
 	unseen := w.newSfsClient("unseen", func(c *v1alpha1.SfsClient) { c.Namespace, c.Spec.CustomKey = elsewhere, "old-1" })
-	p := w.startInSomeNamespaces(w.namespace)
+	p := w.startInSomeNamespaces(w.namespace, second)
 	w.newSfsClient("shop")
+	w.newSfsClient("far", func(c *v1alpha1.SfsClient) { c.Namespace = second })
 	w.newSfsClient("naming", func(c *v1alpha1.SfsClient) { c.Spec.CustomKey = "old-1" }) // looks for rivals at the API server
 	w.newSfsClientUser("jane", "shop")
 	w.await(&v1alpha1.SfsClientList{}, 2, "Ready", isReady)
 	w.await(&v1alpha1.SfsClientUserList{}, 1, "Ready", isReady)
-	w.awaitPlatform("counted the clients of its namespaces", hasClients(2, 2))
+	w.awaitPlatform("counted the clients of its namespaces", hasClients(3, 3))
 	// Both wake up whoever is concerned in that namespace, in which there is nothing to be looked up.
 	update(w, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: elsewhere}}, func(n *corev1.Namespace) { n.Labels["a"] = "b" })
 	fresh := w.sim.RotateCredentials()
@@ -125,8 +128,8 @@ func TestAnOperatorForSomeNamespacesLeavesTheOthersAlone(t *testing.T) {
 	if len(unseen.Finalizers) > 0 || len(unseen.Status.Conditions) > 0 {
 		t.Errorf("the operator has written to a resource of another namespace: %+v", unseen)
 	}
-	if n := len(w.sim.Clients()); n != 2 {
-		t.Errorf("SFS has %d clients, want 2", n)
+	if n := len(w.sim.Clients()); n != 3 {
+		t.Errorf("SFS has %d clients, want 3", n)
 	}
 	for _, complaint := range []string{"unable to list: " + elsewhere, "unable to list: " + w.operator} {
 		if line := logs.find(complaint); line != "" {

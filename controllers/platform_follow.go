@@ -76,7 +76,7 @@ func (r *PlatformReconciler) followVerdict(ctx context.Context, p *platformPass,
 
 // bringServed has the SfsClients and SfsClientUsers of a platform looked at that are served here.
 func (r *PlatformReconciler) bringServed(ctx context.Context, p *platformPass) error {
-	for _, c := range r.lister.clientsOf(p.platform.Name) {
+	for _, c := range r.clients(p) {
 		if r.share.has(c) {
 			r.drift.bring(ctx, ref{kind: clientKind, namespace: c.Namespace, name: c.Name}, c)
 		}
@@ -101,7 +101,7 @@ func (r *PlatformReconciler) followDrift(ctx context.Context, p *platformPass, s
 		p.wakeIn(wait)
 		return nil
 	}
-	clients := r.lister.clientsOf(p.platform.Name)
+	clients := r.clients(p)
 	if slices.ContainsFunc(clients, func(c *v1alpha1.SfsClient) bool { return r.share.has(c) }) {
 		atSFS, err := p.listClients(ctx, session)
 		if err != nil {

@@ -27,18 +27,23 @@ const (
 	releaseInterval = time.Second
 )
 
+// clients returns the SfsClients of a platform, to be looked at and not changed.
+func (r *PlatformReconciler) clients(p *platformPass) []*v1alpha1.SfsClient {
+	return r.lister.clientsBy(platformIndex, p.platform.Name)
+}
+
 // countClients records how many use the platform, and holds it while there are any.
 func (r *PlatformReconciler) countClients(ctx context.Context, p *platformPass) error {
 	isHeld := controllerutil.ContainsFinalizer(p.platform, v1alpha1.InUseFinalizer)
 	if !r.mayCount(p, countInterval) {
 		// The first one is not kept waiting: it may be deleted soon, and the platform with it.
-		if isHeld || len(r.lister.clientsOf(p.platform.Name)) == 0 {
+		if isHeld || len(r.clients(p)) == 0 {
 			return nil
 		}
 		return p.later(p.ensureFinalizers(ctx, map[string]bool{v1alpha1.InUseFinalizer: true}))
 	}
 	var total, ready int32
-	for _, c := range r.lister.clientsOf(p.platform.Name) {
+	for _, c := range r.clients(p) {
 		total++
 		if conditions.IsTrue(c, v1alpha1.ReadyCondition) {
 			ready++
@@ -73,7 +78,7 @@ func (r *PlatformReconciler) finalize(ctx context.Context, p *platformPass) (ctr
 			return p.result(), nil
 		}
 		r.counted.put(p.ref, p.now)
-		if names := namesOf(r.lister.clientsOf(p.platform.Name), holdsToken); len(names) > 0 {
+		if names := namesOf(r.clients(p), holdsToken); len(names) > 0 {
 			p.reportDeleting(names)
 			return p.finish(ctx, nil)
 		}

@@ -116,7 +116,7 @@ func (w *world) showCrowd(size int) *crowd {
 	return c
 }
 
-func (c *crowd) clientsOf(string) []*v1alpha1.SfsClient {
+func (c *crowd) clientsBy(string, string) []*v1alpha1.SfsClient {
 	c.lists++
 	all := make([]*v1alpha1.SfsClient, c.size)
 	for i := range all {

@@ -32,7 +32,7 @@ type Options struct {
 	// WatchNamespaces are those that NewCache was given: SfsClients and SfsClientUsers of others are left alone. None
 	// stands for all.
 	WatchNamespaces []string
-	// Selector is for the labels of the SfsPlatforms, SfsClients and SfsClientUsers that are served. Nil: all.
+	// Selector is for the labels of the resources that are served. Nil: all.
 	Selector labels.Selector
 	// Concurrency is how many SfsClients, and how many SfsClientUsers, are worked on at a time.
 	Concurrency int

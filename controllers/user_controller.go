@@ -226,7 +226,7 @@ func (r *UserReconciler) usersInNamespace(ctx context.Context, ns client.Object)
 
 func (r *UserReconciler) usersOfPlatform(ctx context.Context, platform client.Object) []ctrl.Request {
 	var requests []ctrl.Request
-	for _, c := range r.lister.clientsOf(platform.GetName()) {
+	for _, c := range r.lister.clientsBy(platformIndex, platform.GetName()) {
 		requests = append(requests, requestsFor(ctx, r.client, &v1alpha1.SfsClientUserList{},
 			client.InNamespace(c.Namespace), client.MatchingFields{clientIndex: c.Name})...)
 	}

@@ -49,8 +49,6 @@ const (
 	clientKeyIndex   = "status.clientKey" // in the cache by bucketOf
 	namedClientIndex = "spec.clientKey"
 	namedCustomIndex = "spec.customKey"
-
-	namingIndex = "naming" // "true" for those that name their client
 )
 
 var namespaceKind = corev1.SchemeGroupVersion.WithKind("Namespace")
@@ -64,12 +62,6 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		{&v1alpha1.SfsClient{}, clientKeyIndex, func(o client.Object) []string {
 			if key := o.(*v1alpha1.SfsClient).Status.ClientKey; key != "" {
 				return []string{bucketOf(key)}
-			}
-			return nil
-		}},
-		{&v1alpha1.SfsClient{}, namingIndex, func(o client.Object) []string {
-			if o.(*v1alpha1.SfsClient).NamesItsClient() {
-				return []string{"true"}
 			}
 			return nil
 		}},

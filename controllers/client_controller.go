@@ -125,6 +125,12 @@ func (r *ClientReconciler) reconcile(ctx context.Context, p *clientPass) error {
 		return identity
 	}
 	var failed []error
+	var kept error
+	if !p.client.TokenEnabled() {
+		// First: the identifiers may be given the name of the Secret that holds the token.
+		kept = r.keeper.keep(ctx, p.token, identity)
+		failed = append(failed, kept)
+	}
 	published := identity
 	if identity != nil {
 		p.report(v1alpha1.SyncedCondition, "", "", identity)
@@ -132,8 +138,10 @@ func (r *ClientReconciler) reconcile(ctx context.Context, p *clientPass) error {
 		published = r.publishIdentity(ctx, p)
 		failed = append(failed, p.syncProfile(ctx, clientProfile{r, p}), published, r.checkUsers(ctx, p))
 	}
-	kept := r.keeper.keep(ctx, p.token, identity)
-	failed = append(failed, kept)
+	if p.client.TokenEnabled() {
+		kept = r.keeper.keep(ctx, p.token, identity)
+		failed = append(failed, kept)
+	}
 	if published == nil && p.token.misshapen != nil {
 		p.report(v1alpha1.SecretReadyCondition, "", "", p.token.misshapen)
 	}

@@ -47,8 +47,11 @@ func (r *ClientReconciler) finalize(ctx context.Context, p *clientPass) (ctrl.Re
 func (r *ClientReconciler) retire(ctx context.Context, p *clientPass) (happening, error) {
 	// The spec counts, not the finalizer: anybody who edits the resource can add that.
 	if p.client.Spec.DeletionPolicy != v1alpha1.DeletionPolicyRetire || p.client.Spec.ClientKey != "" || p.client.IsObserved() ||
-		p.client.Status.ClientKey == "" || p.client.Status.CustomKey == "" {
+		p.client.Status.CustomKey == "" {
 		return happening{}, nil
+	}
+	if p.client.Status.ClientKey == "" {
+		return neverBound(p.client.Status.CreateIntent), nil
 	}
 	session, err := p.connectToLeave(ctx, p.client.Spec.PlatformRef.Name)
 	if err != nil {

@@ -50,10 +50,11 @@ type creator struct {
 	unsaved *memory[unsavedKey]
 }
 
-// unsavedKey belongs to one resource; another one of the same name may stand for something else.
+// unsavedKey belongs to one resource, and to what it stood for then: it may have been made for something else since.
 type unsavedKey struct {
-	of  types.UID
-	key string
+	of                types.UID
+	customKey, within string
+	key               string
 }
 
 // creation is one object to be made.
@@ -70,12 +71,17 @@ type creation struct {
 	// bind enters the key in the status.
 	bind func(key string, origin v1alpha1.Origin)
 
-	// customKey is what is looked for. found is the origin of what is there already.
-	customKey string
-	found     v1alpha1.Origin
-	adoption  v1alpha1.AdoptionPolicy
+	// customKey is what is looked for, within a client where that is a user. found is the origin of what is there already.
+	customKey, within string
+	found             v1alpha1.Origin
+	adoption          v1alpha1.AdoptionPolicy
 	// observed: nothing may be made.
 	observed bool
+}
+
+// made is what is remembered of a key that SFS has returned.
+func (c creation) made(p *pass, key string) unsavedKey {
+	return unsavedKey{of: p.object.GetUID(), customKey: c.customKey, within: c.within, key: key}
 }
 
 // mayAdopt refuses to take what was there before, where the policy says so. What the operator has made itself, in an
@@ -113,7 +119,7 @@ func nothingToAdopt(what, key, why string) error {
 var errNone = errors.New("no such object")
 
 func (c *creator) ensure(ctx context.Context, p *pass, what creation) error {
-	if made, ok := c.unsaved.get(p.ref); ok && made.of == p.object.GetUID() {
+	if made, ok := c.unsaved.get(p.ref); ok && made == what.made(p, made.key) {
 		return c.bind(ctx, p, what, made.key, v1alpha1.OriginCreated)
 	}
 	key, err := what.lookup(ctx)
@@ -163,7 +169,7 @@ func (c *creator) create(ctx context.Context, p *pass, what creation, started ti
 	key, err := what.create(ctx)
 	switch {
 	case err == nil:
-		c.unsaved.put(p.ref, unsavedKey{of: p.object.GetUID(), key: key})
+		c.unsaved.put(p.ref, what.made(p, key))
 		p.tell(created(key))
 		return c.bind(context.WithoutCancel(ctx), p, what, key, v1alpha1.OriginCreated)
 	// A problem comes from before the request, for example because there was no platform token to make it with.
@@ -180,6 +186,14 @@ func outcomeUnknown(cause error) error {
 		message: "it is not known whether SFS carried out the create; it is looked up before it is tried again",
 		pace:    fast, cause: cause,
 	}
+}
+
+// neverBound is what is told of the retirement of an object whose key is not known.
+func neverBound(intent *v1alpha1.CreateIntent) happening {
+	if intent == nil {
+		return happening{} // there is none
+	}
+	return notRetired("it is not known whether SFS carried out its create")
 }
 
 // bind writes the key at once: it is the one thing that must not be lost.

@@ -52,7 +52,7 @@ func (l previousTokens) encode() []byte {
 	}
 	raw, err := json.Marshal(wire)
 	if err != nil {
-		panic(err) // only strings and times of this century are encoded
+		panic(err) // there are strings and times only, and parsePrevious lets none through that can not be encoded
 	}
 	return raw
 }
@@ -66,11 +66,21 @@ func parsePrevious(raw []byte) previousTokens {
 	var list previousTokens
 	for _, item := range items[max(0, len(items)-mostPrevious):] {
 		var t wirePrevious
-		if err := json.Unmarshal(item, &t); err == nil && t.Token != "" && !t.ExpiresAt.IsZero() {
+		if err := json.Unmarshal(item, &t); err == nil && t.Token != "" && !t.ExpiresAt.IsZero() && t.isEncodable() {
 			list = append(list, previousToken{value: sendforsign.Secret(t.Token), expires: t.ExpiresAt, revoke: t.RevokeAt, requested: t.Requested})
 		}
 	}
 	return list
+}
+
+// isEncodable says whether both times can be written again in UTC, which JSON does not know beyond the year 9999.
+func (t wirePrevious) isEncodable() bool {
+	for _, at := range []time.Time{t.ExpiresAt, t.RevokeAt} {
+		if year := at.UTC().Year(); year < 0 || year > 9999 {
+			return false
+		}
+	}
+	return true
 }
 
 // next is when the first of them is to be revoked; zero where there is none.

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
@@ -182,5 +183,18 @@ func TestWhatIsDoneForADeletionIsDoneOnce(t *testing.T) {
 	w.run(time.Minute)
 	if retired := w.sim.CountCalls("client", "update"); !w.isGone(next) || retired != 1 {
 		t.Errorf("the next client was retired %d times, want once", retired)
+	}
+}
+
+func TestWhatMayHaveBeenMadeAndIsNotRetiredIsTold(t *testing.T) {
+	w := newWorld(t)
+	w.sim.Inject(sfstest.Fault{Endpoint: "client", Action: "create", Status: 503, Apply: true, Times: 1})
+	c := w.newSfsClient("shop", retiring)
+	w.run(time.Second / 2) // it is not looked up yet
+	w.wantCondition(c, v1alpha1.SyncedCondition, metav1.ConditionFalse, v1alpha1.CreateOutcomeUnknownReason)
+	w.delete(c)
+	w.run(time.Second)
+	if !w.isGone(c) || w.recorder.count("shop", "NotRetired") != 1 {
+		t.Errorf("want it gone, and an event that says what may be left: %v", w.recorder.all())
 	}
 }

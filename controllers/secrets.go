@@ -144,7 +144,7 @@ func (s *Secrets) write(ctx context.Context, owner client.Object, who ref, have 
 		have = nil
 	}
 	labels, annotations, hash := want.metadata(who, owner.GetUID())
-	if have != nil && !have.intact() {
+	if have != nil && !have.intact() && !have.isRewritable(want) {
 		// What somebody else has set is not taken away by leaving it out.
 		for _, name := range sealed {
 			if have.annotations[name] != "" && annotations[name] == "" {
@@ -186,10 +186,16 @@ func (s *Secrets) write(ctx context.Context, owner client.Object, who ref, have 
 	return nil
 }
 
-// send writes a Secret. One that is as the operator wrote it tells by itself what has to go, so it is patched: the
-// API server spends much of the time of an apply on finding that out.
+// isRewritable says of a Secret that it tells by itself what has to go: the operator has made it, and if it was edited since,
+// that shows by more than annotations.
+func (p *published) isRewritable(want publication) bool {
+	return p.made && !want.form.merged && (p.intact() || p.proven)
+}
+
+// send writes a Secret. One that tells by itself what has to go is patched: the API server spends much of the time of an apply
+// on finding that out, and an apply takes away nothing that was written by a patch.
 func (s *Secrets) send(ctx context.Context, as *corev1ac.SecretApplyConfiguration, owner types.UID, have *published, want publication) error {
-	if have == nil || !have.made || !have.intact() || want.form.merged {
+	if have == nil || !have.isRewritable(want) {
 		return s.writer.Apply(ctx, as, client.FieldOwner(fieldManager), client.ForceOwnership)
 	}
 	patch, err := rewriting(as, owner, have, want)
@@ -220,7 +226,8 @@ func rewriting(as *corev1ac.SecretApplyConfiguration, owner types.UID, have *pub
 	case have.owned:
 		metadata["ownerReferences"] = []any{map[string]any{"$patch": "delete", "uid": owner}}
 	}
-	patch, err := json.Marshal(map[string]any{"metadata": metadata, "data": instead(have.keys(), as.Data)})
+	keys := append(have.keys(), present(have.annotations[v1alpha1.TokenKeyAnnotation])...)
+	patch, err := json.Marshal(map[string]any{"metadata": metadata, "data": instead(keys, as.Data)})
 	if err != nil {
 		return nil, fmt.Errorf("encoding Secret %s: %w", want.name, err)
 	}
@@ -564,7 +571,7 @@ func (s *Secrets) delete(ctx context.Context, who ref, namespace, name string, o
 	return nil
 }
 
-// bareSecret names a Secret for a request whose answer is to hold no value.
+// bareSecret names a Secret for a read or a patch whose answer is to hold no value, and for a delete.
 func bareSecret(namespace, name string) *metav1.PartialObjectMetadata {
 	secret := &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
 	secret.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))

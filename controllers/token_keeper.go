@@ -50,6 +50,9 @@ type tokenPass struct {
 	name      string
 	form      form
 	misshapen error
+	// last is the Secret that goes on where that one can not be; nil where there is none, or it is as the spec asks for.
+	last     *published
+	lastName string
 }
 
 // tokenSpec is what a resource says of its token.

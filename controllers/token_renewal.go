@@ -50,7 +50,17 @@ func (k *tokenKeeper) renew(
 	minted.token.RevokePrevious = minted.previous.next()
 	k.tokens.put(p.ref, keptToken{mintedToken: minted}) // the Secret that holds it may have to make way for another
 	err = k.publishToken(ctx, p, have, name, p.form, minted)
-	if err := p.wrote(ctx, name, err); err != nil {
+	err = p.wrote(ctx, name, err)
+	if failed := problemOf(err); failed != nil && p.last != nil {
+		// No rehearsal shows what a quota or an admission policy says of a Secret.
+		p.goOnWithLast(failed)
+		if held := p.observed(p.last); held.Token != nil && !held.Damaged && minted.hash() == p.last.annotations[v1alpha1.TokenHashAnnotation] {
+			return held.Token, nil
+		}
+		minted.token.Revision = p.last.revision + 1
+		err = p.wrote(ctx, p.name, k.publishToken(ctx, p, p.last, p.name, p.form, minted))
+	}
+	if err != nil {
 		return nil, err
 	}
 	k.tokens.put(p.ref, keptToken{minted, true, p.form.shape})
@@ -89,6 +99,9 @@ func (k *tokenKeeper) tokenAtHand(ctx context.Context, p *tokenPass, have *publi
 	secret, live, err := k.secrets.read(ctx, p.object, p.ref, name)
 	if err != nil || secret == nil {
 		return m, false, err
+	}
+	if of := secret.Labels[v1alpha1.OwnerLabel]; of != "" && of != p.owner() {
+		return m, false, nil // from a back-up: the token was revoked when that resource went
 	}
 	seen := p.observed(live)
 	if seen.Token == nil {

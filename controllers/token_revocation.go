@@ -5,6 +5,8 @@ package controllers
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -172,8 +174,14 @@ func (k *tokenKeeper) takeBack(ctx context.Context, p *tokenPass) error {
 	// The status may not tell of a token that was published just before.
 	name := p.publishedIn()
 	if p.spec.revocation != v1alpha1.RevokeNever {
-		if err := k.unpublish(ctx, p, name); err != nil {
+		former, err := k.formerTokens(ctx, p, name)
+		if err != nil {
 			return err
+		}
+		for _, one := range append(slices.Sorted(maps.Keys(former)), name) {
+			if err := k.unpublish(ctx, p, one); err != nil {
+				return err
+			}
 		}
 		outcome, err := k.revokeToken(ctx, p, name)
 		if err != nil {
@@ -202,7 +210,7 @@ func (k *tokenKeeper) unpublish(ctx context.Context, p *tokenPass, name string) 
 		return err
 	}
 	seen := p.observed(have)
-	if seen.Token == nil || seen.Damaged || !p.now.Before(seen.Token.Expires) {
+	if seen.Token == nil || have.annotations[v1alpha1.TokenHashAnnotation] == withdrawnHash || !p.now.Before(seen.Token.Expires) {
 		return nil // it is not taken for one
 	}
 	held, ok := k.held(p, secret, have, *seen.Token)

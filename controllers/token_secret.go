@@ -114,19 +114,20 @@ func (k *tokenKeeper) chooseSecret(ctx context.Context, p *tokenPass) (*publishe
 			return nil, err
 		}
 	}
-	fallback := last != nil && last.ours
-	failed, err := k.rehearseToken(ctx, p, have, fallback)
+	if last != nil && last.ours {
+		p.last, p.lastName = last, name
+	}
+	failed, err := k.rehearseToken(ctx, p, have, p.last != nil)
 	if err != nil || failed == nil {
 		return have, err
 	}
 	kept, known := k.tokens.get(p.ref)
 	switch {
-	case fallback:
-		p.misshapen = failed
+	case p.last != nil:
 		if failed.pace != waits {
 			_ = p.wrote(ctx, p.name, failed) // which says when to look again
 		}
-		p.name, p.form = name, formIn(last)
+		p.goOnWithLast(failed)
 		return last, nil
 	case failed.reason != v1alpha1.TemplateErrorReason:
 		return have, nil // there is nothing that could go on, and the write will say so
@@ -136,6 +137,12 @@ func (k *tokenKeeper) chooseSecret(ctx context.Context, p *tokenPass) (*publishe
 	}
 	p.misshapen = failed
 	return have, failed
+}
+
+// goOnWithLast has the token go on in the last Secret, in its last form.
+func (p *tokenPass) goOnWithLast(because error) {
+	p.misshapen = because
+	p.name, p.form = p.lastName, formIn(p.last)
 }
 
 // rehearseToken finds out what is wrong with the token Secret that the spec asks for, as far as that shows before there is a
@@ -288,26 +295,41 @@ func (k *tokenKeeper) knowsValue(p *tokenPass, have *published) bool {
 	return have.annotations[v1alpha1.TokenKeyAnnotation] != "" || known && kept.hash() == have.annotations[v1alpha1.TokenHashAnnotation]
 }
 
-// refreshFormer has the token Secrets of former names hold the present token, as long as they are there. The status need not
-// tell of one yet: what wrote the Secret of the new name may have ended with that.
-func (k *tokenKeeper) refreshFormer(ctx context.Context, p *tokenPass, have *published, current token.Token) error {
+// formerTokens are the token Secrets of a resource by their names, but for the present one. The status need not tell of one
+// yet: what wrote the Secret of the new name may have ended with that.
+func (k *tokenKeeper) formerTokens(ctx context.Context, p *tokenPass, present string) (map[string]*published, error) {
 	if p.object.GetGeneration() == 1 {
-		return nil // there was no other name
+		return nil, nil //nolint:nilnil // there was no other name
 	}
 	names, err := k.secrets.owned(ctx, p.object, p.ref)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	found := map[string]*published{}
 	for _, name := range names {
-		if name == p.name {
+		if name == present {
 			continue
 		}
 		former, err := k.secrets.observe(ctx, p.ref, p.object.GetUID(), name)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if former == nil || !former.ours || former.annotations[v1alpha1.IssuedAtAnnotation] == "" ||
-			former.annotations[v1alpha1.IssuedAtAnnotation] == current.Issued.Format(preciseTime) {
+		if former != nil && former.ours && former.annotations[v1alpha1.IssuedAtAnnotation] != "" {
+			found[name] = former
+		}
+	}
+	return found, nil
+}
+
+// refreshFormer has the token Secrets of former names hold the present token, as long as they are there.
+func (k *tokenKeeper) refreshFormer(ctx context.Context, p *tokenPass, have *published, current token.Token) error {
+	all, err := k.formerTokens(ctx, p, p.name)
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		former := all[name]
+		if former.annotations[v1alpha1.IssuedAtAnnotation] == current.Issued.Format(preciseTime) {
 			continue
 		}
 		m, ok, err := k.tokenAtHand(ctx, p, have, token.Reshaped)

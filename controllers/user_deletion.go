@@ -40,8 +40,11 @@ func (p *userPass) leave(*published) (policy v1alpha1.SecretDeletionPolicy, atOn
 func (r *UserReconciler) retire(ctx context.Context, p *userPass) (happening, error) {
 	// The spec counts, not the finalizer: anybody who edits the resource can add that.
 	if p.user.Spec.DeletionPolicy != v1alpha1.DeletionPolicyRetire || p.user.Spec.UserKey != "" || p.user.IsObserved() ||
-		p.user.Status.UserKey == "" || p.user.Status.CustomKey == "" {
+		p.user.Status.CustomKey == "" {
 		return happening{}, nil
+	}
+	if p.user.Status.UserKey == "" {
+		return neverBound(p.user.Status.CreateIntent), nil
 	}
 	p.owner = &v1alpha1.SfsClient{}
 	if err := r.client.Get(ctx, client.ObjectKey{Namespace: p.user.Namespace, Name: p.user.Spec.ClientRef.Name}, p.owner); err != nil {

@@ -44,6 +44,7 @@ func (r *UserReconciler) bind(ctx context.Context, p *userPass) error {
 		}
 		return r.creator.ensure(ctx, p.pass, creation{
 			customKey: status.CustomKey,
+			within:    p.owner.Status.ClientKey,
 			found:     found,
 			adoption:  p.user.Spec.AdoptionPolicy,
 			observed:  p.user.IsObserved(),

@@ -4,12 +4,14 @@
 package controllers
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
+	"github.com/sendforsign/sfs-operator/sendforsign"
 	"github.com/sendforsign/sfs-operator/sendforsign/sfstest"
 )
 
@@ -105,5 +107,21 @@ func TestAChangedUserIsCarriedToSFS(t *testing.T) {
 	}
 	if l, n := w.sim.CountCalls("user", "list"), w.sim.CountCalls("user", "update"); l != 1 || n != 1 || len(w.sim.Calls()) != 2 {
 		t.Errorf("want one list and one update, have %v", w.sim.Calls())
+	}
+}
+
+// Between the create of a user and the next pass its client may have been given up for another one.
+func TestAKeyThatCouldNotBeSavedIsOfItsClientOnly(t *testing.T) {
+	w := newWorld(t)
+	u := w.newSfsClientUser("jane", "shop") // there is no such client yet
+	w.settle()
+	w.parts.users.creator.unsaved.put(refTo(u), unsavedKey{
+		of: u.UID, customKey: "acme/" + w.namespace + "/shop/jane", within: "another client", key: "of-another-client",
+	})
+	c := w.newSfsClient("shop")
+	w.run(time.Minute)
+	w.wantReady(c, u)
+	if users := w.sim.Users(c.Status.ClientKey); !slices.ContainsFunc(users, func(at sendforsign.User) bool { return at.UserKey == u.Status.UserKey }) {
+		t.Errorf("its client has no user %s: %+v", u.Status.UserKey, users)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/ptr"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
@@ -96,6 +97,62 @@ func TestAWithdrawalEndsWithTheTokenAtTheLatest(t *testing.T) {
 	w.wantReady(c)
 	if w.secret("shop-sfs-token") != nil {
 		t.Error("the Secret is still there")
+	}
+}
+
+// A token that was revoked, or may have been, stands nowhere where it could be taken for a living one.
+func TestATokenThatWasWithdrawnComesBackFromNoSecret(t *testing.T) {
+	for name, prepare := range map[string]func(w *world, c *v1alpha1.SfsClient){
+		"of a former name": func(w *world, c *v1alpha1.SfsClient) {
+			update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Token.Secret.Name = "renamed" })
+			w.run(time.Minute)
+			update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Token.Enabled = ptr.To(false) })
+		},
+		"that was edited": func(w *world, c *v1alpha1.SfsClient) {
+			update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Suspend = true })
+			w.run(time.Minute)
+			update(w, w.secret("shop-sfs-token"), func(s *corev1.Secret) { delete(s.Annotations, v1alpha1.ContentHashAnnotation) })
+			w.run(time.Second)
+			update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Suspend, c.Spec.Token.Enabled = false, ptr.To(false) })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			c := w.newSfsClient("shop")
+			w.settle()
+			first := w.valueOf(c)
+			heal := w.sim.Inject(sfstest.Fault{Endpoint: "token", Action: "revoke", Status: 503, Apply: true})
+			prepare(w, c)
+			w.run(5 * time.Second)
+			if w.isAlive(first) {
+				t.Fatal("the token was not revoked")
+			}
+			heal()
+			w.restart()
+			update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Token = v1alpha1.TokenSpec{} })
+			w.run(time.Minute)
+			w.wantReady(c)
+			w.aliveIn("shop-sfs-token", "token")
+		})
+	}
+}
+
+func TestTheIdentifiersMayHaveTheNameOfATokenThatIsWithdrawn(t *testing.T) {
+	w := newWorld(t)
+	c := w.newSfsClient("shop", func(c *v1alpha1.SfsClient) { c.Spec.Token.Secret.Name = "creds" })
+	w.settle()
+	_, s := w.tokenOf(c)
+	first := string(s.Data[v1alpha1.KeyToken])
+	update(w, c, func(c *v1alpha1.SfsClient) {
+		c.Spec.Secret.Name, c.Spec.Token = "creds", v1alpha1.TokenSpec{Enabled: ptr.To(false)}
+	})
+	w.run(time.Minute)
+	w.wantReady(c)
+	if w.isAlive(first) || w.recorder.count("shop", "Revoked") != 1 {
+		t.Error("the token was not revoked")
+	}
+	if s := w.secret("creds"); s == nil || string(s.Data[v1alpha1.KeyClientKey]) != c.Status.ClientKey || s.Data[v1alpha1.KeyToken] != nil {
+		t.Errorf("want the identifiers in the Secret creds, have %v", s)
 	}
 }
 

@@ -62,6 +62,9 @@ var foreign = map[schema.GroupVersionKind]func() any{
 					RepoURL        string `json:"repoURL"`
 					TargetRevision string `json:"targetRevision"`
 					Path           string `json:"path"`
+					Helm           struct {
+						ValuesObject map[string]any `json:"valuesObject"`
+					} `json:"helm"`
 				} `json:"source"`
 				Destination struct {
 					Server    string `json:"server"`
@@ -72,6 +75,9 @@ var foreign = map[schema.GroupVersionKind]func() any{
 						Prune    bool `json:"prune"`
 						SelfHeal bool `json:"selfHeal"`
 					} `json:"automated"`
+					ManagedNamespaceMetadata struct {
+						Labels map[string]string `json:"labels"`
+					} `json:"managedNamespaceMetadata"`
 					SyncOptions []string `json:"syncOptions"`
 				} `json:"syncPolicy"`
 			} `json:"spec"`

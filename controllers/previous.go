@@ -66,21 +66,22 @@ func parsePrevious(raw []byte) previousTokens {
 	var list previousTokens
 	for _, item := range items[max(0, len(items)-mostPrevious):] {
 		var t wirePrevious
-		if err := json.Unmarshal(item, &t); err == nil && t.Token != "" && !t.ExpiresAt.IsZero() && t.isEncodable() {
+		if err := json.Unmarshal(item, &t); err == nil && t.isOurs() {
 			list = append(list, previousToken{value: sendforsign.Secret(t.Token), expires: t.ExpiresAt, revoke: t.RevokeAt, requested: t.Requested})
 		}
 	}
 	return list
 }
 
-// isEncodable says whether both times can be written again in UTC, which JSON does not know beyond the year 9999.
-func (t wirePrevious) isEncodable() bool {
+// isOurs says whether the operator can have written this. Somebody else may have put in a time that can not be written again
+// in UTC: JSON knows none beyond the year 9999.
+func (t wirePrevious) isOurs() bool {
 	for _, at := range []time.Time{t.ExpiresAt, t.RevokeAt} {
 		if year := at.UTC().Year(); year < 0 || year > 9999 {
 			return false
 		}
 	}
-	return true
+	return t.Token != "" && !t.ExpiresAt.IsZero()
 }
 
 // next is when the first of them is to be revoked; zero where there is none.

@@ -993,7 +993,7 @@ func TestPreviousTokensAreReadAsTheyWereWritten(t *testing.T) {
 	if got := parsePrevious(long.encode()); len(got) != mostPrevious || !got[mostPrevious-1].revoke.Equal(long[len(long)-1].revoke) {
 		t.Errorf("of a long list %d are kept, want the newest %d", len(got), mostPrevious)
 	}
-	// In UTC this is a year that JSON can not tell, and a list that can not be written again would end each pass in a panic.
+	// In UTC the first has a year that JSON can not tell, and a list that can not be written again would end each pass in a panic.
 	edited := `[{"token":"a","expiresAt":"9999-12-31T23:59:59-01:00"},{"token":"b","expiresAt":"2026-03-01T12:00:00Z"}]`
 	if got := parsePrevious([]byte(edited)); len(got) != 1 || got[0].value != "b" || len(got.encode()) == 0 {
 		t.Errorf("of an edited list are kept %v, want what can be written again", got)

@@ -356,8 +356,9 @@ func TestArgumentsThatMustNotBeSent(t *testing.T) {
 			return err
 		},
 		// A server would revoke the platform token.
-		"no client token": func() error { return api.RevokeClientToken(ctx, "p", "") },
-		"empty token":     func() error { return api.RevokePlatformToken(ctx, "") },
+		"no client token":       func() error { return api.RevokeClientToken(ctx, "p", "") },
+		"a client token of air": func() error { return api.RevokeClientToken(ctx, "p", " ") },
+		"empty token":           func() error { return api.RevokePlatformToken(ctx, "") },
 		"no auth": func() error {
 			_, err := api.ListClients(ctx, sendforsign.Auth{})
 			return err

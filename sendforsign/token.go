@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/sendforsign/sfs-operator/internal/wire"
 )
 
 // Token is an access token. The API has no refresh: a new token is made the same way as the first.
@@ -84,12 +86,12 @@ func (a *API) RevokePlatformToken(ctx context.Context, platform Secret) error {
 }
 
 // RevokeClientToken revokes a client token. An empty one is refused here, because the server would take the call for the
-// revocation of the platform token.
+// revocation of the platform token, and so is one that it might trim to that.
 func (a *API) RevokeClientToken(ctx context.Context, platform, clientToken Secret) error {
 	auth := PlatformToken(platform)
 	c := a.tokenCall(&auth, tokenRequest{Action: "revoke", AccessToken: clientToken.Reveal()}, false, clientToken)
-	if clientToken == "" {
-		return c.fail(kindUnsendable, 0, errors.New("client token is empty"))
+	if clientToken == "" || !wire.IsHeaderSafe(clientToken.Reveal()) {
+		return c.fail(kindUnsendable, 0, errors.New("client token is empty, or has characters that no token has"))
 	}
 	_, err := a.do(ctx, c)
 	return err

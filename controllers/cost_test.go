@@ -38,9 +38,9 @@ func TestWhatEachStoryCosts(t *testing.T) {
 				"api patch sfsclients",                             // the finalizer, for the token
 				"sfs read client",                                  // there is none; the list of all is young enough
 				"api patch sfsclients/status", "sfs create client", // the intent, the client
-				"api patch sfsclients/status",          // its key
-				"api get secrets", "api apply secrets", // its identifiers, unless somebody has such a Secret
-				"api get secrets", "sfs create token", "api apply secrets",
+				"api patch sfsclients/status",           // its key
+				"api get secrets", "api create secrets", // its identifiers, unless somebody has such a Secret
+				"api get secrets", "sfs create token", "api create secrets",
 				"api patch sfsclients/status",   // all is well
 				"api patch sfsplatforms/status", // one more, counted once in five seconds
 			},

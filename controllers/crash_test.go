@@ -4,19 +4,11 @@
 package controllers
 
 import (
-	"context"
-	"errors"
 	"maps"
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 )
@@ -61,23 +53,14 @@ func TestAStaleCacheMintsNoSecondToken(t *testing.T) {
 
 func TestATokenThatCanNotBeWrittenIsNotMintedEachTime(t *testing.T) {
 	w := newWorld(t)
-	refusing := true
-	w.api = interceptor.NewClient(w.api, interceptor.Funcs{
-		Apply: func(ctx context.Context, c client.WithWatch, o runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
-			if s, ok := o.(*corev1ac.SecretApplyConfiguration); ok && refusing && s.Data["token"] != nil {
-				return apierrors.NewForbidden(corev1.Resource("secrets"), *s.Name, errors.New("exceeded quota"))
-			}
-			return c.Apply(ctx, o, opts...)
-		},
-	})
-	w.restart()
+	end := w.refuseSecrets(func(name string, _ map[string]string) bool { return name == "shop-sfs-token" })
 	c := w.newSfsClient("shop")
 	w.run(10 * time.Minute)
 	w.wantCondition(c, v1alpha1.TokenValidCondition, metav1.ConditionFalse, v1alpha1.SecretWriteFailedReason, "shop-sfs-token")
 	if n := w.sim.LiveTokens(c.Status.ClientKey); n != 1 {
 		t.Errorf("%d tokens were minted for a Secret that can not be written, want 1", n)
 	}
-	refusing = false
+	end()
 	w.run(time.Minute)
 	w.wantReady(c)
 	w.tokenOf(c)

@@ -145,7 +145,7 @@ var kubernetesModes = []*mode{
 	{name: "lost-done", fits: writesKube, rewrites: 1, strike: afterwards(func(*exchange) (*http.Response, error) {
 		return nil, context.DeadlineExceeded
 	})},
-	{name: "terminating", fits: func(c *call) bool { return ofKube(c) && c.creates },
+	{name: "terminating", fits: func(c *call) bool { return c.publishes() && c.verb == "create" },
 		strike: status(http.StatusForbidden, metav1.StatusReasonForbidden, metav1.StatusCause{
 			Type: corev1.NamespaceTerminatingCause, Field: "metadata.namespace",
 		})},

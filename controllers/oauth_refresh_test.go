@@ -5,7 +5,6 @@ package controllers
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -13,13 +12,9 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 	"github.com/sendforsign/sfs-operator/oauth/oauthtest"
@@ -107,16 +102,7 @@ func TestARefreshTokenIsStoredBeforeItsTokenIsUsed(t *testing.T) {
 func TestARefreshTokenThatCanNotBeStored(t *testing.T) {
 	t.Parallel()
 	w := newOAuthWorld(t, oauthtest.Behaviour{})
-	refusing := true
-	w.api = interceptor.NewClient(w.api, interceptor.Funcs{
-		Apply: func(ctx context.Context, c client.WithWatch, o runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
-			if s, ok := o.(*corev1ac.SecretApplyConfiguration); ok && refusing && s.Data[v1alpha1.KeySeed] != nil {
-				return apierrors.NewForbidden(corev1.Resource("secrets"), *s.Name, errors.New("exceeded quota"))
-			}
-			return c.Apply(ctx, o, opts...)
-		},
-	})
-	w.restart()
+	end := w.refuseSecrets(func(name string, _ map[string]string) bool { return name == "it-oauth-state" })
 	o, _ := w.newOAuthToken("it", oauthtest.SecuredSigning)
 	w.run(10 * time.Minute)
 	w.wantCondition(o, v1alpha1.TokenValidCondition, metav1.ConditionFalse, v1alpha1.SecretWriteFailedReason, "it-oauth-state")
@@ -127,7 +113,7 @@ func TestARefreshTokenThatCanNotBeStored(t *testing.T) {
 		t.Error("the token was published before its refresh token was stored")
 	}
 	update(w.world, o, func(o *v1alpha1.OAuthToken) { o.Spec.Suspend = true })
-	refusing = false
+	end()
 	w.run(time.Minute)
 	if now := w.refreshToken(o); !w.providers.TakesRefreshToken(now) {
 		t.Error("the refresh token was not stored while the work is suspended")

@@ -15,8 +15,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
@@ -34,13 +32,13 @@ func (w *world) refuseSecrets(which func(name string, labels map[string]string) 
 		return apierrors.NewForbidden(corev1.Resource("secrets"), name, errors.New("exceeded quota"))
 	}
 	w.api = interceptor.NewClient(w.api, interceptor.Funcs{
-		Apply: func(ctx context.Context, c client.WithWatch, o runtime.ApplyConfiguration, opts ...client.ApplyOption) error {
-			if s, ok := o.(*corev1ac.SecretApplyConfiguration); ok {
-				if err := refused(*s.Name, s.Labels); err != nil {
+		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+			if s, ok := o.(*corev1.Secret); ok {
+				if err := refused(s.Name, s.Labels); err != nil {
 					return err
 				}
 			}
-			return c.Apply(ctx, o, opts...)
+			return c.Create(ctx, o, opts...)
 		},
 		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
 			if o.GetObjectKind().GroupVersionKind().Kind == "Secret" {

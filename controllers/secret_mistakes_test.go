@@ -4,6 +4,7 @@
 package controllers
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 	"github.com/sendforsign/sfs-operator/sendforsign/sfstest"
@@ -347,5 +350,63 @@ func TestWhatOneHasLeftInASecretIsNotTakenByAnother(t *testing.T) {
 	w.wantCondition(two, v1alpha1.SecretReadyCondition, metav1.ConditionFalse, v1alpha1.SecretConflictReason)
 	if s := w.secret("app"); string(s.Data["one"]) != one.Status.ClientKey || !strings.HasPrefix(string(s.Data["theirs"]), "x") {
 		t.Errorf("what was retained is gone: %v", s.Data)
+	}
+}
+
+// TestASecretOfSomebodyElseThatAppearsAtTheLastMoment is made between the look of the operator and its own write.
+func TestASecretOfSomebodyElseThatAppearsAtTheLastMoment(t *testing.T) {
+	for _, name := range []string{"shop-sfs", "shop-sfs-token"} {
+		t.Run(name, func(t *testing.T) {
+			w, made := newWorld(t), false
+			w.api = interceptor.NewClient(w.api, interceptor.Funcs{
+				Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+					if o.GetName() == name && !made {
+						made = true
+						w.create(&corev1.Secret{
+							ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name},
+							Data:       map[string][]byte{v1alpha1.KeyToken: []byte("theirs"), v1alpha1.KeyClientKey: []byte("theirs")},
+						})
+					}
+					return c.Create(ctx, o, opts...)
+				},
+			})
+			w.restart()
+			c := w.newSfsClient("shop")
+			w.run(time.Minute)
+			w.wantCondition(c, v1alpha1.StalledCondition, metav1.ConditionTrue, v1alpha1.SecretConflictReason, name)
+			theirs := w.secret(name)
+			if len(theirs.Labels)+len(theirs.Annotations)+len(theirs.OwnerReferences) > 0 || len(theirs.Data) != 2 ||
+				string(theirs.Data[v1alpha1.KeyToken]) != "theirs" || string(theirs.Data[v1alpha1.KeyClientKey]) != "theirs" {
+				t.Errorf("the Secret of somebody else is now %v with %d values", theirs.ObjectMeta, len(theirs.Data))
+			}
+			w.delete(theirs)
+			w.run(15 * time.Minute)
+			w.wantReady(c)
+			w.aliveIn("shop-sfs-token", v1alpha1.KeyToken)
+			if n := w.sim.LiveTokens(c.Status.ClientKey); n != 1 {
+				t.Errorf("%d tokens were minted, want the one that found no place at first", n)
+			}
+		})
+	}
+}
+
+// A Secret that has to be replaced may be kept by a finalizer of somebody else: that is said, and not tried twice a second.
+func TestASecretThatIsToBeReplacedAndCanNotBeDeleted(t *testing.T) {
+	w := newWorld(t)
+	c := w.newSfsClient("shop")
+	w.settle()
+	update(w, w.secret("shop-sfs-token"), func(s *corev1.Secret) { s.Finalizers, s.Immutable = []string{"example.com/keep"}, ptr.To(true) })
+	w.wire.arm(nil)
+	w.run(30 * time.Minute)
+	w.wantCondition(c, v1alpha1.TokenValidCondition, metav1.ConditionFalse, v1alpha1.TokenExpiringReason, "shop-sfs-token", "example.com/keep")
+	if n := len(w.wire.made(0)); n > 200 {
+		t.Errorf("%d requests in half an hour", n)
+	}
+	update(w, w.secret("shop-sfs-token"), func(s *corev1.Secret) { s.Finalizers = nil })
+	w.run(5 * time.Minute)
+	w.wantReady(c)
+	w.aliveIn("shop-sfs-token", v1alpha1.KeyToken)
+	if n := w.sim.LiveTokens(c.Status.ClientKey); n > 2 {
+		t.Errorf("%d tokens live, want the published one and perhaps the one before it", n)
 	}
 }

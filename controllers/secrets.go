@@ -30,7 +30,7 @@ import (
 	"github.com/sendforsign/sfs-operator/internal/metrics"
 )
 
-// fieldManager owns what the operator applies.
+// fieldManager owns what the operator writes.
 const fieldManager = "sfs-operator"
 
 // Secrets reads and writes the Secrets of the resources.
@@ -155,29 +155,29 @@ func (s *Secrets) write(ctx context.Context, owner client.Object, who ref, have 
 	if _, counted := annotations[v1alpha1.RevisionAnnotation]; !counted {
 		annotations[v1alpha1.RevisionAnnotation] = strconv.FormatInt(revision, 10)
 	}
-	apply := corev1ac.Secret(want.name, owner.GetNamespace()).WithLabels(labels).WithAnnotations(annotations).WithData(want.data)
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: owner.GetNamespace(), Name: want.name, Labels: labels, Annotations: annotations},
+		Data:       want.data,
+	}
 	if !want.form.merged {
-		apply.WithType(want.form.kind)
+		secret.Type = want.form.kind
 	}
 	if want.form.owned {
 		// blockOwnerDeletion stays unset: it would have the Secret deleted before its owner under foreground deletion, and
 		// then the token in it could no longer be revoked.
-		apply.WithOwnerReferences(metav1ac.OwnerReference().
-			WithAPIVersion(v1alpha1.GroupVersion.String()).WithKind(who.kind).
-			WithName(owner.GetName()).WithUID(owner.GetUID()).WithController(true))
+		secret.OwnerReferences = []metav1.OwnerReference{{
+			APIVersion: v1alpha1.GroupVersion.String(), Kind: who.kind, Name: owner.GetName(), UID: owner.GetUID(), Controller: new(true),
+		}}
 	}
 	if have != nil {
 		// With the UID the write fails where the Secret has been replaced since it was looked at.
-		apply.WithUID(have.uid)
-		if have.resourceVersion != "" {
-			apply.WithResourceVersion(have.resourceVersion)
-		}
+		secret.UID, secret.ResourceVersion = have.uid, have.resourceVersion
 	}
 	done := metrics.SecretUpdated
 	if have == nil {
 		done = metrics.SecretCreated
 	}
-	if err := s.counted(done, s.send(ctx, apply, owner.GetUID(), have, want)); err != nil {
+	if err := s.counted(done, s.send(ctx, secret, have, want)); err != nil {
 		return explainWrite(err, want.name)
 	}
 	s.remember(who, want.name, func(k *knownSecret) {
@@ -194,44 +194,67 @@ func (p *published) isRewritable(want publication) bool {
 
 // send writes a Secret. One that tells by itself what has to go is patched: the API server spends much of the time of an apply
 // on finding that out, and an apply takes away nothing that was written by a patch.
-func (s *Secrets) send(ctx context.Context, as *corev1ac.SecretApplyConfiguration, owner types.UID, have *published, want publication) error {
-	if have == nil || !have.isRewritable(want) {
-		return s.writer.Apply(ctx, as, client.FieldOwner(fieldManager), client.ForceOwnership)
+func (s *Secrets) send(ctx context.Context, secret *corev1.Secret, have *published, want publication) error {
+	var err error
+	switch {
+	case have == nil:
+		// An apply would go over what somebody else has made by this name since it was looked at.
+		err = s.writer.Create(ctx, secret, client.FieldOwner(fieldManager))
+	case have.isRewritable(want):
+		var patch []byte
+		if patch, err = rewriting(secret, have, want); err != nil {
+			return err
+		}
+		err = s.writer.Patch(ctx, bareSecret(secret.Namespace, secret.Name), client.RawPatch(types.StrategicMergePatchType, patch), client.FieldOwner(fieldManager))
+	default:
+		err = s.writer.Apply(ctx, applied(secret), client.FieldOwner(fieldManager), client.ForceOwnership)
 	}
-	patch, err := rewriting(as, owner, have, want)
-	if err != nil {
-		return err
-	}
-	err = s.writer.Patch(ctx, bareSecret(*as.Namespace, *as.Name), client.RawPatch(types.StrategicMergePatchType, patch), client.FieldOwner(fieldManager))
-	if apierrors.IsNotFound(err) {
-		return deferred{after: staleRead} // it has been deleted since it was looked at
+	if apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) && have != nil {
+		return deferred{after: staleRead} // it has been made or deleted since it was looked at
 	}
 	return err
 }
 
 // rewriting is the patch that makes of a Secret what is wanted.
-func rewriting(as *corev1ac.SecretApplyConfiguration, owner types.UID, have *published, want publication) ([]byte, error) {
+func rewriting(secret *corev1.Secret, have *published, want publication) ([]byte, error) {
 	last := readShape(have.annotations[v1alpha1.ShapeAnnotation])
 	metadata := map[string]any{
-		"uid":         as.UID,
-		"labels":      instead(last.Labels, as.Labels),
-		"annotations": instead(slices.Concat(last.Annotations, present(v1alpha1.OwnerNameAnnotation), sealed), as.Annotations),
+		"uid":         secret.UID,
+		"labels":      instead(last.Labels, secret.Labels),
+		"annotations": instead(slices.Concat(last.Annotations, present(v1alpha1.OwnerNameAnnotation), sealed), secret.Annotations),
 	}
-	if as.ResourceVersion != nil {
-		metadata["resourceVersion"] = as.ResourceVersion
+	if secret.ResourceVersion != "" {
+		metadata["resourceVersion"] = secret.ResourceVersion
 	}
 	switch {
 	case want.form.owned:
-		metadata["ownerReferences"] = as.OwnerReferences
+		metadata["ownerReferences"] = secret.OwnerReferences
 	case have.owned:
-		metadata["ownerReferences"] = []any{map[string]any{"$patch": "delete", "uid": owner}}
+		metadata["ownerReferences"] = []any{map[string]any{"$patch": "delete", "uid": ownerOf(secret)}}
 	}
 	keys := append(have.keys(), present(have.annotations[v1alpha1.TokenKeyAnnotation])...)
-	patch, err := json.Marshal(map[string]any{"metadata": metadata, "data": instead(keys, as.Data)})
+	patch, err := json.Marshal(map[string]any{"metadata": metadata, "data": instead(keys, secret.Data)})
 	if err != nil {
 		return nil, fmt.Errorf("encoding Secret %s: %w", want.name, err)
 	}
 	return patch, nil
+}
+
+// applied is what an apply of a Secret says.
+func applied(secret *corev1.Secret) *corev1ac.SecretApplyConfiguration {
+	as := corev1ac.Secret(secret.Name, secret.Namespace).WithUID(secret.UID).
+		WithLabels(secret.Labels).WithAnnotations(secret.Annotations).WithData(secret.Data)
+	if secret.ResourceVersion != "" {
+		as.WithResourceVersion(secret.ResourceVersion)
+	}
+	if secret.Type != "" {
+		as.WithType(secret.Type)
+	}
+	for _, of := range secret.OwnerReferences {
+		as.WithOwnerReferences(metav1ac.OwnerReference().
+			WithAPIVersion(of.APIVersion).WithKind(of.Kind).WithName(of.Name).WithUID(of.UID).WithController(*of.Controller))
+	}
+	return as
 }
 
 // instead is the part of a patch that has these values take the place of what may have been there under the given names.
@@ -263,6 +286,14 @@ func (s *Secrets) makeWay(ctx context.Context, owner client.Object, who ref, hav
 	secret, live, err := s.read(ctx, owner, who, want.name)
 	if err != nil || secret == nil {
 		return err
+	}
+	if secret.DeletionTimestamp != nil {
+		return &problem{
+			reason: v1alpha1.SecretWriteFailedReason,
+			message: fmt.Sprintf("Secret %s has to be replaced, and is not deleted as long as it has the finalizers %s; have them removed",
+				want.name, strings.Join(secret.Finalizers, ", ")),
+			pace: fast,
+		}
 	}
 	if live.uid != have.uid || live.annotations[v1alpha1.ContentHashAnnotation] != have.annotations[v1alpha1.ContentHashAnnotation] {
 		return deferred{after: staleRead}

@@ -57,7 +57,7 @@ func (s *shards) start(name, selector string) *shard {
 		s.keep()
 	}
 	w := s.world
-	w.wire = &wire{clock: w.clock, exists: w.wire.exists}
+	w.wire = &wire{clock: w.clock}
 	w.wire.arm(nil)
 	w.due = map[ref]time.Time{}
 	w.connect()

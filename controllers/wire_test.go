@@ -37,7 +37,6 @@ type call struct {
 	at             time.Time
 	target         ref // of a request to Kubernetes
 	body           []byte
-	creates        bool // it is to make something that is not there
 
 	carriedOut bool // the server answered that it did as asked
 	status     int
@@ -49,7 +48,7 @@ func (c *call) String() string { return string(c.plane) + " " + c.verb + " " + c
 // publishes says whether the request is to write a Secret with all that the operator puts into one.
 func (c *call) publishes() bool {
 	return c.plane == planeKubernetes && c.target.kind == secretKind &&
-		(c.verb == "apply" || c.verb == "patch" && bytes.Contains(c.body, []byte(v1alpha1.ContentHashAnnotation)))
+		(c.verb == "apply" || c.verb == "create" || c.verb == "patch" && bytes.Contains(c.body, []byte(v1alpha1.ContentHashAnnotation)))
 }
 
 // writes says whether the request changes something.
@@ -74,8 +73,6 @@ type wire struct {
 	// hidden are keys of objects at SFS that lookups do not show until then.
 	hidden      map[string]bool
 	hiddenUntil time.Time
-	// exists tells whether an object is there.
-	exists func(ref) bool
 	// say is told what happens, where a plan is replayed; nil else.
 	say func(format string, args ...any)
 }
@@ -141,9 +138,6 @@ func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { ret
 func (w *wire) carry(p plane, req *http.Request, next http.RoundTripper) (*http.Response, error) {
 	c := describeCall(p, req)
 	c.at = w.clock.Now()
-	if c.publishes() && c.verb == "apply" {
-		c.creates = !w.exists(c.target)
-	}
 	w.mu.Lock()
 	if w.dead {
 		w.mu.Unlock()
@@ -198,7 +192,10 @@ func describeCall(p plane, req *http.Request) *call {
 	c.verb = map[string]string{
 		http.MethodGet: "get", http.MethodPost: "create", http.MethodPut: "update", http.MethodDelete: "delete", http.MethodPatch: "patch",
 	}[req.Method]
-	if strings.Contains(req.Header.Get("Content-Type"), "apply-patch") {
+	switch {
+	case req.URL.Query().Has("dryRun"):
+		c.verb = "rehearse"
+	case strings.Contains(req.Header.Get("Content-Type"), "apply-patch"):
 		c.verb = "apply"
 	}
 	c.target, c.resource = targetOf(req, c.body)

@@ -90,7 +90,7 @@ func newWorld(t testing.TB, options ...sfstest.Option) *world {
 		namespace: id + "-tenants", platform: id, operator: id + "-operator",
 		due: map[ref]time.Time{}, there: map[ref]client.Object{}, deleted: map[types.UID]metav1.Time{},
 	}
-	w.wire = &wire{clock: w.clock, exists: func(r ref) bool { return w.there[r] != nil }}
+	w.wire = &wire{clock: w.clock}
 	w.recorder = &eventLog{mute: w.wire.isDead}
 	w.sim = sfstest.New(append([]sfstest.Option{sfstest.WithClock(w.clock)}, options...)...)
 	t.Cleanup(w.sim.Close)

@@ -72,7 +72,9 @@ const (
 	CreateOutcomeUnknownReason = "CreateOutcomeUnknown"
 	// SecretWriteFailedReason: the API server refuses the Secret, and the log of the operator says why. Forbidden: look at
 	// quotas and admission policies. Invalid: the type of the Secret demands other keys or values. An immutable Secret of
-	// somebody else has to be replaced. The Secret that was there stays.
+	// somebody else has to be replaced. One of the operator that has become immutable, or is to be of another type, is
+	// deleted and made anew; where a finalizer of somebody else prevents that, the message names it. The Secret that was
+	// there stays.
 	SecretWriteFailedReason = "SecretWriteFailed"
 )
 

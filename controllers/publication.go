@@ -219,6 +219,9 @@ var sealed = []string{
 	v1alpha1.RenewHandledAnnotation, v1alpha1.RevokeHandledAnnotation, v1alpha1.PlatformRevokeHandledAnnotation,
 }
 
+// unsealed are the others that the operator writes.
+var unsealed = []string{v1alpha1.OwnerNameAnnotation, v1alpha1.ContentHashAnnotation, v1alpha1.RevisionAnnotation}
+
 // sealOf sums up what the operator wrote: values, and annotations that speak of them. An empty annotation is none.
 func sealOf(digests map[string][]byte, keys []string, annotations map[string]string) string {
 	all := map[string][]byte{}

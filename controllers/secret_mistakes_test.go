@@ -5,6 +5,8 @@ package controllers
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -408,5 +410,69 @@ func TestASecretThatIsToBeReplacedAndCanNotBeDeleted(t *testing.T) {
 	w.aliveIn("shop-sfs-token", v1alpha1.KeyToken)
 	if n := w.sim.LiveTokens(c.Status.ClientKey); n > 2 {
 		t.Errorf("%d tokens live, want the published one and perhaps the one before it", n)
+	}
+}
+
+// What the operator has written goes also from a Secret that somebody claims, which is not deleted: no token in it may stay.
+func TestASecretThatSomebodyClaimsKeepsNothingOfTheOperator(t *testing.T) {
+	claim := func(s *corev1.Secret) {
+		s.Labels[v1alpha1.ManagedByLabel], s.Data["theirs"] = "Helm", []byte("x")
+	}
+	for name, leave := range map[string]func(*world, *v1alpha1.SfsClient, func()){
+		"another name": func(w *world, c *v1alpha1.SfsClient, claimed func()) {
+			update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Token.Secret.Name, c.Spec.Secret.Name = "token", "ids" })
+			w.run(time.Minute)
+			claimed()
+			w.run(formerGracePeriod)
+			w.wantReady(c)
+			if len(c.Status.FormerSecrets) > 0 {
+				t.Errorf("the status still names %v", c.Status.FormerSecrets)
+			}
+		},
+		"no token": func(w *world, c *v1alpha1.SfsClient, claimed func()) {
+			update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Suspend = true })
+			w.run(time.Minute)
+			claimed()
+			update(w, c, func(c *v1alpha1.SfsClient) {
+				c.Spec.Suspend, c.Spec.Token.Enabled, c.Spec.Secret.Name = false, ptr.To(false), "ids"
+			})
+			w.run(formerGracePeriod + time.Minute)
+		},
+		"deletion": func(w *world, c *v1alpha1.SfsClient, claimed func()) {
+			update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Suspend = true })
+			w.run(time.Minute)
+			claimed()
+			w.delete(c)
+			w.run(time.Minute)
+		},
+	} {
+		for _, policy := range []v1alpha1.RevocationPolicy{v1alpha1.RevokeNever, v1alpha1.RevokeOnDelete} {
+			t.Run(name+" "+string(policy), func(t *testing.T) {
+				w := newWorld(t)
+				c := w.newSfsClient("shop", func(c *v1alpha1.SfsClient) {
+					c.Spec.Token.RevocationPolicy = policy
+					c.Spec.Secret.CreationPolicy, c.Spec.Token.Secret.CreationPolicy = v1alpha1.SecretOrphan, v1alpha1.SecretOrphan
+				})
+				w.settle()
+				leave(w, c, func() {
+					for _, name := range []string{"shop-sfs", "shop-sfs-token"} {
+						update(w, w.secret(name), claim)
+					}
+				})
+				for _, name := range []string{"shop-sfs", "shop-sfs-token"} {
+					s := w.secret(name)
+					if s == nil {
+						continue // the operator has claimed it back before
+					}
+					if len(s.Data) != 1 || s.Data["theirs"] == nil {
+						t.Errorf("Secret %s of somebody else has now the keys %v", name, slices.Collect(maps.Keys(s.Data)))
+					}
+					if slices.ContainsFunc(slices.Collect(maps.Keys(s.Annotations)), func(a string) bool { return strings.HasPrefix(a, "sendforsign.com/") }) ||
+						s.Labels[v1alpha1.OwnerLabel] != "" {
+						t.Errorf("Secret %s still has the labels %v and the annotations %v", name, s.Labels, s.Annotations)
+					}
+				}
+			})
+		}
 	}
 }

@@ -22,7 +22,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
-	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -106,7 +105,8 @@ func (s *Secrets) observe(ctx context.Context, owner ref, uid types.UID, name st
 		return nil, err
 	}
 	have := seen(&secret, owner, uid)
-	s.remember(owner, name, func(k *knownSecret) { k.hash = have.annotations[v1alpha1.ContentHashAnnotation] })
+	// The string is a part of all that is known of the Secret.
+	s.remember(owner, name, func(k *knownSecret) { k.hash = strings.Clone(have.annotations[v1alpha1.ContentHashAnnotation]) })
 	return have, nil
 }
 
@@ -144,7 +144,7 @@ func (s *Secrets) write(ctx context.Context, owner client.Object, who ref, have 
 		have = nil
 	}
 	labels, annotations, hash := want.metadata(who, owner.GetUID())
-	if have != nil && !have.intact() && !have.isRewritable(want) {
+	if have != nil && !have.intact() && want.form.merged {
 		// What somebody else has set is not taken away by leaving it out.
 		for _, name := range sealed {
 			if have.annotations[name] != "" && annotations[name] == "" {
@@ -186,28 +186,18 @@ func (s *Secrets) write(ctx context.Context, owner client.Object, who ref, have 
 	return nil
 }
 
-// isRewritable says of a Secret that it tells by itself what has to go: the operator has made it, and if it was edited since,
-// that shows by more than annotations.
-func (p *published) isRewritable(want publication) bool {
-	return p.made && !want.form.merged && (p.intact() || p.proven)
-}
-
-// send writes a Secret. One that tells by itself what has to go is patched: the API server spends much of the time of an apply
-// on finding that out, and an apply takes away nothing that was written by a patch.
+// send writes a Secret. One that the operator has made tells by itself what has to go, and is patched: the API server spends
+// much of the time of an apply on finding that out, and an apply takes away nothing that was written otherwise.
 func (s *Secrets) send(ctx context.Context, secret *corev1.Secret, have *published, want publication) error {
 	var err error
 	switch {
 	case have == nil:
 		// An apply would go over what somebody else has made by this name since it was looked at.
 		err = s.writer.Create(ctx, secret, client.FieldOwner(fieldManager))
-	case have.isRewritable(want):
-		var patch []byte
-		if patch, err = rewriting(secret, have, want); err != nil {
-			return err
-		}
-		err = s.writer.Patch(ctx, bareSecret(secret.Namespace, secret.Name), client.RawPatch(types.StrategicMergePatchType, patch), client.FieldOwner(fieldManager))
-	default:
+	case want.form.merged:
 		err = s.writer.Apply(ctx, applied(secret), client.FieldOwner(fieldManager), client.ForceOwnership)
+	default:
+		err = s.rewrite(ctx, secret, have)
 	}
 	if apierrors.IsAlreadyExists(err) || apierrors.IsNotFound(err) && have != nil {
 		return deferred{after: staleRead} // it has been made or deleted since it was looked at
@@ -215,19 +205,19 @@ func (s *Secrets) send(ctx context.Context, secret *corev1.Secret, have *publish
 	return err
 }
 
-// rewriting is the patch that makes of a Secret what is wanted.
-func rewriting(secret *corev1.Secret, have *published, want publication) ([]byte, error) {
+// rewrite has what is wanted take the place of what the operator wrote.
+func (s *Secrets) rewrite(ctx context.Context, secret *corev1.Secret, have *published) error {
 	last := readShape(have.annotations[v1alpha1.ShapeAnnotation])
 	metadata := map[string]any{
 		"uid":         secret.UID,
-		"labels":      instead(last.Labels, secret.Labels),
-		"annotations": instead(slices.Concat(last.Annotations, present(v1alpha1.OwnerNameAnnotation), sealed), secret.Annotations),
+		"labels":      instead(append(last.Labels, v1alpha1.OwnerLabel), secret.Labels),
+		"annotations": instead(slices.Concat(last.Annotations, sealed, unsealed), secret.Annotations),
 	}
 	if secret.ResourceVersion != "" {
 		metadata["resourceVersion"] = secret.ResourceVersion
 	}
 	switch {
-	case want.form.owned:
+	case len(secret.OwnerReferences) > 0:
 		metadata["ownerReferences"] = secret.OwnerReferences
 	case have.owned:
 		metadata["ownerReferences"] = []any{map[string]any{"$patch": "delete", "uid": ownerOf(secret)}}
@@ -235,24 +225,17 @@ func rewriting(secret *corev1.Secret, have *published, want publication) ([]byte
 	keys := append(have.keys(), present(have.annotations[v1alpha1.TokenKeyAnnotation])...)
 	patch, err := json.Marshal(map[string]any{"metadata": metadata, "data": instead(keys, secret.Data)})
 	if err != nil {
-		return nil, fmt.Errorf("encoding Secret %s: %w", want.name, err)
+		return fmt.Errorf("encoding Secret %s: %w", secret.Name, err)
 	}
-	return patch, nil
+	return s.writer.Patch(ctx, bareSecret(secret.Namespace, secret.Name), client.RawPatch(types.StrategicMergePatchType, patch), client.FieldOwner(fieldManager))
 }
 
-// applied is what an apply of a Secret says.
+// applied is what an apply says of keys in a Secret of somebody else.
 func applied(secret *corev1.Secret) *corev1ac.SecretApplyConfiguration {
 	as := corev1ac.Secret(secret.Name, secret.Namespace).WithUID(secret.UID).
 		WithLabels(secret.Labels).WithAnnotations(secret.Annotations).WithData(secret.Data)
 	if secret.ResourceVersion != "" {
 		as.WithResourceVersion(secret.ResourceVersion)
-	}
-	if secret.Type != "" {
-		as.WithType(secret.Type)
-	}
-	for _, of := range secret.OwnerReferences {
-		as.WithOwnerReferences(metav1ac.OwnerReference().
-			WithAPIVersion(of.APIVersion).WithKind(of.Kind).WithName(of.Name).WithUID(of.UID).WithController(*of.Controller))
 	}
 	return as
 }
@@ -569,6 +552,9 @@ func (s *Secrets) remove(ctx context.Context, owner client.Object, who ref, name
 		err = s.retain(ctx, owner, who, have, name)
 	case have.proven:
 		err = s.delete(ctx, who, owner.GetNamespace(), name, client.Preconditions{UID: &have.uid})
+	case have.made: // but somebody claims it: what is not the operator's stays
+		bare := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: owner.GetNamespace(), Name: name, UID: have.uid}}
+		err = s.counted(metrics.SecretUpdated, s.rewrite(ctx, bare, have))
 	default:
 		// What is applied without anything takes away all that was applied before.
 		nothing := corev1ac.Secret(name, owner.GetNamespace()).WithUID(have.uid)

@@ -66,6 +66,10 @@ func trim(obj any) (any, error) {
 	for i := range owners {
 		owners[i].APIVersion, owners[i].Kind = shared(owners[i].APIVersion), shared(owners[i].Kind)
 	}
+	finalizers := o.GetFinalizers()
+	for i := range finalizers {
+		finalizers[i] = shared(finalizers[i])
+	}
 	if o, ok := obj.(object); ok {
 		all := o.GetConditions()
 		*all = slices.Clip(slices.Clone(*all)) // decoding leaves room for more
@@ -73,6 +77,14 @@ func trim(obj any) (any, error) {
 			c := &(*all)[i]
 			c.Type, c.Status, c.Reason, c.Message = shared(c.Type), shared(c.Status), shared(c.Reason), shared(c.Message)
 		}
+	}
+	if c, ok := obj.(*v1alpha1.SfsClient); ok {
+		spec, status := &c.Spec, &c.Status
+		spec.PlatformRef.Name, status.Origin = shared(spec.PlatformRef.Name), shared(status.Origin)
+		spec.AdoptionPolicy, spec.ManagementPolicy = shared(spec.AdoptionPolicy), shared(spec.ManagementPolicy)
+		spec.DeletionPolicy, spec.DriftPolicy = shared(spec.DeletionPolicy), shared(spec.DriftPolicy)
+		token := &spec.Token
+		token.RevocationPolicy, token.Verification = shared(token.RevocationPolicy), shared(token.Verification)
 	}
 	return obj, nil
 }
@@ -128,9 +140,7 @@ const byReference = "by reference"
 var plainLabels = map[string]string{v1alpha1.ManagedByLabel: v1alpha1.ManagedByValue, v1alpha1.OwnerLabel: byReference}
 
 // packedAnnotations are those that the operator gives a Secret.
-var packedAnnotations = slices.Concat(sealed, slices.Sorted(maps.Keys(tokenAnnotations)), []string{
-	v1alpha1.ContentHashAnnotation, v1alpha1.RevisionAnnotation, v1alpha1.OwnerNameAnnotation,
-})
+var packedAnnotations = slices.Concat(sealed, unsealed, slices.Sorted(maps.Keys(tokenAnnotations)))
 
 // isPlain says of a Secret whether it is as the operator wrote it, without anything out of the ordinary. Nearly all are, and
 // the cache holds less of them: one digest of all values and the annotations of the operator, in one string that has taken the

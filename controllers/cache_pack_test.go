@@ -10,7 +10,6 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clocktesting "k8s.io/utils/clock/testing"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 	"github.com/sendforsign/sfs-operator/sendforsign"
@@ -57,10 +56,9 @@ func TestClientsOfOneBucketAreNoRivals(t *testing.T) {
 	w.settle()
 	w.reload(a)
 	w.reload(b)
-	w.cache.indexes[clientKind+" "+clientKeyIndex] = everyoneIn(bucketOf(a.Status.ClientKey))
-	found, err := havingClient(t.Context(), w.cache, a.Status.ClientKey)
-	if err != nil || len(found) != 1 || found[0].Name != "a" {
-		t.Errorf("found %d SfsClients, want a: %v", len(found), err)
+	w.parts.clients.lister = oneBucket{w.cache}
+	if found := havingClient(w.parts.clients.lister, a.Status.ClientKey); len(found) != 1 || found[0].Name != "a" {
+		t.Errorf("found %d SfsClients, want a", len(found))
 	}
 	before := w.sim.Calls()
 	update(w, a, func(c *v1alpha1.SfsClient) {
@@ -74,9 +72,12 @@ func TestClientsOfOneBucketAreNoRivals(t *testing.T) {
 	}
 }
 
-// everyoneIn puts all into one bucket.
-func everyoneIn(bucket string) client.IndexerFunc {
-	return func(client.Object) []string { return []string{bucket} }
+// oneBucket has all in one bucket.
+type oneBucket struct{ clientLister }
+
+func (l oneBucket) clientsBy(string, string) []*v1alpha1.SfsClient {
+	all, _ := l.allClients()
+	return all
 }
 
 // What an account holds is a list for half a minute, and takes no room after that.

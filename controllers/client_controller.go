@@ -213,7 +213,7 @@ func (r *ClientReconciler) identify(ctx context.Context, p *clientPass) (err err
 	if err := r.bind(ctx, p); err != nil {
 		return err
 	}
-	return holdsAlone(ctx, r.client, p.platform, p.client)
+	return holdsAlone(ctx, r.client, r.lister, p.platform, p.client)
 }
 
 func (r *ClientReconciler) forget(who ref) {

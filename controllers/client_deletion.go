@@ -61,12 +61,8 @@ func (r *ClientReconciler) retire(ctx context.Context, p *clientPass) (happening
 		return notRetired("this resource may not have the client"), nil
 	}
 	// Where several stand for the client it stays that of the others.
-	others, err := holders(ctx, r.client, p.platform, p.client)
-	if err != nil {
-		return happening{}, err
-	}
-	if len(others) > 0 {
-		return notRetired("it also belongs to SfsClient " + client.ObjectKeyFromObject(&others[0]).String()), nil
+	if others := holders(ctx, r.client, r.lister, p.platform, p.client); len(others) > 0 {
+		return notRetired("it also belongs to SfsClient " + client.ObjectKeyFromObject(others[0]).String()), nil
 	}
 	key, customKey := p.client.Status.ClientKey, retiredKey(p.client.Status.CustomKey, p.client)
 	return p.retire(ctx, session, customKey, func() error {

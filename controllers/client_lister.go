@@ -5,11 +5,14 @@ package controllers
 
 import (
 	"errors"
+	"hash/fnv"
 	"maps"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
 	toolscache "k8s.io/client-go/tools/cache"
@@ -38,13 +41,36 @@ var clientIndexes = toolscache.Indexers{
 		}
 		return nil, nil
 	},
+	bucketIndex: func(o any) ([]string, error) {
+		if key := o.(*v1alpha1.SfsClient).Status.ClientKey; key != "" {
+			return []string{bucketOf(key)}, nil
+		}
+		return nil, nil
+	},
 }
 
 const (
 	platformIndex = "platform" // by the name of the SfsPlatform
 	namingIndex   = "naming"   // naming for those that name their client
 	naming        = "true"
+	bucketIndex   = "bucket" // by bucketOf the clientKey
 )
+
+// bucketOf is what the cache has in its index for a clientKey: a place for each would take more room than any other part of an
+// SfsClient but itself.
+func bucketOf(clientKey string) string {
+	const buckets = 1 << 11
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(clientKey))
+	return strconv.Itoa(int(h.Sum32() % buckets))
+}
+
+// havingClient returns the SfsClients that the cache shows to have a client.
+func havingClient(l clientLister, clientKey string) []*v1alpha1.SfsClient {
+	return slices.DeleteFunc(l.clientsBy(bucketIndex, bucketOf(clientKey)), func(c *v1alpha1.SfsClient) bool {
+		return c.Status.ClientKey != clientKey
+	})
+}
 
 // Cache is the cache of a manager, made by NewCache.
 type Cache struct {
@@ -80,11 +106,18 @@ func CacheOf(mgr ctrl.Manager) (*Cache, error) {
 func (c *Cache) newInformer(
 	from toolscache.ListerWatcher, of runtime.Object, resync time.Duration, indexers toolscache.Indexers,
 ) toolscache.SharedIndexInformer {
-	if _, ofClients := of.(*v1alpha1.SfsClient); !ofClients {
-		return toolscache.NewSharedIndexInformer(from, of, resync, indexers)
+	_, ofClients := of.(*v1alpha1.SfsClient)
+	if ofClients {
+		maps.Copy(indexers, clientIndexes)
 	}
-	maps.Copy(indexers, clientIndexes)
+	if _, ofSecrets := of.(*corev1.Secret); ofSecrets {
+		// Nobody asks for those of a namespace. Of each it would take a tenth of what is kept.
+		delete(indexers, toolscache.NamespaceIndex)
+	}
 	informer := toolscache.NewSharedIndexInformer(from, of, resync, indexers)
+	if !ofClients {
+		return informer
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.clients = append(c.clients, informer)

@@ -114,8 +114,11 @@ func BenchmarkMemories(b *testing.B) {
 // has each value once with its namespace and once for all namespaces.
 func indexersOf(o client.Object) toolscache.Indexers {
 	indexers := toolscache.Indexers{toolscache.NamespaceIndex: toolscache.MetaNamespaceIndexFunc}
-	if kindOf(o) == clientKind {
+	switch kindOf(o) {
+	case clientKind:
 		maps.Copy(indexers, clientIndexes)
+	case secretKind:
+		delete(indexers, toolscache.NamespaceIndex)
 	}
 	for name, values := range newInformerCache("operator").indexes {
 		kind, field, _ := strings.Cut(name, " ")

@@ -64,11 +64,7 @@ func (r *PlatformReconciler) isOwned(ctx context.Context, platform *v1alpha1.Sfs
 	if err == nil && its.Spec.PlatformRef.Name == platform.Name && !its.NamesItsClient() {
 		return true, nil
 	}
-	holders, err := havingClient(ctx, r.client, found.ClientKey)
-	if err != nil {
-		return false, fmt.Errorf("looking for SfsClients by their clientKey: %w", err)
-	}
-	return len(holders) > 0, nil
+	return len(havingClient(r.lister, found.ClientKey)) > 0, nil
 }
 
 // derivedFrom returns of which SfsClient of a platform this is the customKey, if it has the form of one. That of a client

@@ -69,12 +69,12 @@ func (r *ClientReconciler) guard(ctx context.Context, p *clientPass, clientKey, 
 
 // rivals returns the other SfsClients that name or hold the same client, and may. Only those that name one can have rivals
 // that the cache does not show yet, and are rare: so these are looked for at the API server.
-func (r *ClientReconciler) rivals(ctx context.Context, p *clientPass, clientKey, customKey string) ([]v1alpha1.SfsClient, error) {
+func (r *ClientReconciler) rivals(ctx context.Context, p *clientPass, clientKey, customKey string) ([]*v1alpha1.SfsClient, error) {
 	find := r.cachedBy
 	if p.client.NamesItsClient() {
 		find = r.liveBy
 	}
-	var rivals []v1alpha1.SfsClient
+	var rivals []*v1alpha1.SfsClient
 	for _, by := range []mark{{clientKeyIndex, clientKey}, {namedClientIndex, clientKey}, {namedCustomIndex, customKey}} {
 		found, err := find(ctx, by)
 		if err != nil {
@@ -82,8 +82,8 @@ func (r *ClientReconciler) rivals(ctx context.Context, p *clientPass, clientKey,
 		}
 		for _, other := range found {
 			// A customKey says nothing beyond its account; that two platforms have the same one shows by the clientKey.
-			same := other.Spec.PlatformRef.Name == p.platform.Name || by.field != namedCustomIndex && sameAccount(ctx, r.client, p.platform, &other)
-			if same && other.UID != p.client.UID && mayHave(ctx, r.client, &other) {
+			same := other.Spec.PlatformRef.Name == p.platform.Name || by.field != namedCustomIndex && sameAccount(ctx, r.client, p.platform, other)
+			if same && other.UID != p.client.UID && mayHave(ctx, r.client, other) {
 				rivals = append(rivals, other)
 			}
 		}
@@ -96,26 +96,34 @@ func (r *ClientReconciler) rivals(ctx context.Context, p *clientPass, clientKey,
 type mark struct{ field, value string }
 
 // cachedBy returns the SfsClients of which the cache shows that they have a mark. They are only to be looked at.
-func (r *ClientReconciler) cachedBy(ctx context.Context, by mark) ([]v1alpha1.SfsClient, error) {
+func (r *ClientReconciler) cachedBy(ctx context.Context, by mark) ([]*v1alpha1.SfsClient, error) {
 	switch {
 	case by.value == "":
 		return nil, nil
 	case by.field == clientKeyIndex:
-		return havingClient(ctx, r.client, by.value)
+		return havingClient(r.lister, by.value), nil
 	}
 	var found v1alpha1.SfsClientList
 	err := r.client.List(ctx, &found, client.MatchingFields{by.field: by.value}, client.UnsafeDisableDeepCopy)
-	return found.Items, err
+	return pointers(found.Items), err
 }
 
 // liveBy asks the API server for them.
-func (r *ClientReconciler) liveBy(ctx context.Context, by mark) ([]v1alpha1.SfsClient, error) {
+func (r *ClientReconciler) liveBy(ctx context.Context, by mark) ([]*v1alpha1.SfsClient, error) {
 	if by.value == "" {
 		return nil, nil
 	}
 	var found v1alpha1.SfsClientList
 	err := r.live.List(ctx, &found, client.MatchingFields{by.field: by.value})
-	return found.Items, err
+	return pointers(found.Items), err
+}
+
+func pointers(clients []v1alpha1.SfsClient) []*v1alpha1.SfsClient {
+	all := make([]*v1alpha1.SfsClient, len(clients))
+	for i := range clients {
+		all[i] = &clients[i]
+	}
+	return all
 }
 
 // sameAccount says whether a rival may mean the same account: the keys of a test account may be a copy of those of another.
@@ -138,9 +146,8 @@ func mayHave(ctx context.Context, c client.Reader, rival *v1alpha1.SfsClient) bo
 
 // mustYield returns the problem that the client belongs to a rival, if it does: to one that has it, and else to an older one
 // that names it as well. Nobody can name what another has by the name of its resource, so there a name is no claim.
-func mustYield(c *v1alpha1.SfsClient, clientKey string, rivals []v1alpha1.SfsClient) error {
-	for i := range rivals {
-		rival := &rivals[i]
+func mustYield(c *v1alpha1.SfsClient, clientKey string, rivals []*v1alpha1.SfsClient) error {
+	for _, rival := range rivals {
 		holds := clientKey != "" && rival.Status.ClientKey == clientKey
 		names := c.NamesItsClient() && (rival.Status.ClientKey == "" || holds)
 		switch deleting := !rival.DeletionTimestamp.IsZero(); {
@@ -168,13 +175,9 @@ func taken(what, by string) error {
 
 // holdsAlone refuses an SfsClient that has a client which an older one has as well. It can come to that where two processes
 // bound it at the same time.
-func holdsAlone(ctx context.Context, c client.Reader, platform *v1alpha1.SfsPlatform, who *v1alpha1.SfsClient) error {
-	others, err := holders(ctx, c, platform, who)
-	if err != nil {
-		return err
-	}
-	for i := range others {
-		if other := &others[i]; other.DeletionTimestamp.IsZero() && isOlder(other, who) {
+func holdsAlone(ctx context.Context, c client.Reader, l clientLister, platform *v1alpha1.SfsPlatform, who *v1alpha1.SfsClient) error {
+	for _, other := range holders(ctx, c, l, platform, who) {
+		if other.DeletionTimestamp.IsZero() && isOlder(other, who) {
 			return taken("client", "SfsClient "+client.ObjectKeyFromObject(other).String())
 		}
 	}
@@ -182,22 +185,20 @@ func holdsAlone(ctx context.Context, c client.Reader, platform *v1alpha1.SfsPlat
 }
 
 // holders returns the other SfsClients that have the same client, and may.
-func holders(ctx context.Context, c client.Reader, platform *v1alpha1.SfsPlatform, who *v1alpha1.SfsClient) ([]v1alpha1.SfsClient, error) {
-	all, err := havingClient(ctx, c, who.Status.ClientKey)
-	if err != nil {
-		return nil, fmt.Errorf("looking for other SfsClients: %w", err)
-	}
-	others := slices.DeleteFunc(all, func(other v1alpha1.SfsClient) bool {
-		return other.UID == who.UID || !sameAccount(ctx, c, platform, &other) || !mayHave(ctx, c, &other)
+func holders(
+	ctx context.Context, c client.Reader, l clientLister, platform *v1alpha1.SfsPlatform, who *v1alpha1.SfsClient,
+) []*v1alpha1.SfsClient {
+	others := slices.DeleteFunc(havingClient(l, who.Status.ClientKey), func(other *v1alpha1.SfsClient) bool {
+		return other.UID == who.UID || !sameAccount(ctx, c, platform, other) || !mayHave(ctx, c, other)
 	})
 	oldestFirst(others)
-	return others, nil
+	return others
 }
 
 // oldestFirst has the same one named each time.
-func oldestFirst(clients []v1alpha1.SfsClient) {
-	slices.SortFunc(clients, func(a, b v1alpha1.SfsClient) int {
-		if isOlder(&a, &b) {
+func oldestFirst(clients []*v1alpha1.SfsClient) {
+	slices.SortFunc(clients, func(a, b *v1alpha1.SfsClient) int {
+		if isOlder(a, b) {
 			return -1
 		}
 		return 1
@@ -227,9 +228,9 @@ func (r *ClientReconciler) rivalsOf(ctx context.Context, o client.Object) []ctrl
 		if err != nil {
 			log.FromContext(ctx).Error(err, "Looking for other SfsClients", "field", by.field)
 		}
-		for i := range found {
-			if found[i].UID != c.UID {
-				requests = append(requests, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(&found[i])})
+		for _, other := range found {
+			if other.UID != c.UID {
+				requests = append(requests, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(other)})
 			}
 		}
 	}

@@ -116,7 +116,7 @@ func (r *UserReconciler) identify(ctx context.Context, p *userPass) (err error) 
 	if p.platform, err = platformFor(ctx, r.client, p.user.Namespace, p.owner.Spec.PlatformRef.Name); err != nil {
 		return err
 	}
-	if err := mayServe(ctx, r.client, p.platform, p.owner); err != nil {
+	if err := mayServe(ctx, r.client, r.lister, p.platform, p.owner); err != nil {
 		return err
 	}
 	left, err := p.wouldLeave(ctx, r.secrets, p.leave, p.user.Spec.Secret)
@@ -160,10 +160,10 @@ func (r *UserReconciler) clientOf(ctx context.Context, u *v1alpha1.SfsClientUser
 }
 
 // mayServe refuses the users of an SfsClient that may not have its client, or not any more.
-func mayServe(ctx context.Context, c client.Reader, platform *v1alpha1.SfsPlatform, owner *v1alpha1.SfsClient) error {
+func mayServe(ctx context.Context, c client.Reader, l clientLister, platform *v1alpha1.SfsPlatform, owner *v1alpha1.SfsClient) error {
 	err := mayName(ctx, c, platform, owner)
 	if err == nil {
-		err = holdsAlone(ctx, c, platform, owner)
+		err = holdsAlone(ctx, c, l, platform, owner)
 	}
 	if refusal := problemOf(err); refusal != nil {
 		return &problem{

@@ -57,7 +57,7 @@ func (r *UserReconciler) retire(ctx context.Context, p *userPass) (happening, er
 	if err != nil {
 		return inVain(err, notRetired)
 	}
-	if err := mayServe(ctx, r.client, p.platform, p.owner); err != nil {
+	if err := mayServe(ctx, r.client, r.lister, p.platform, p.owner); err != nil {
 		return inVain(err, notRetired)
 	}
 	siblings, err := r.siblings(ctx, p)

@@ -5,10 +5,7 @@ package controllers
 
 import (
 	"context"
-	"hash/fnv"
 	"maps"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -46,7 +43,7 @@ const (
 	ownerIndex  = "owner"  // of a Secret whose name does not tell: the UID of its resource
 
 	// These serve to find rivals, also at the API server: the CRD lets it select by them.
-	clientKeyIndex   = "status.clientKey" // in the cache by bucketOf
+	clientKeyIndex   = "status.clientKey" // in the cache it is bucketIndex
 	namedClientIndex = "spec.clientKey"
 	namedCustomIndex = "spec.customKey"
 )
@@ -59,12 +56,6 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		field  string
 		value  client.IndexerFunc
 	}{
-		{&v1alpha1.SfsClient{}, clientKeyIndex, func(o client.Object) []string {
-			if key := o.(*v1alpha1.SfsClient).Status.ClientKey; key != "" {
-				return []string{bucketOf(key)}
-			}
-			return nil
-		}},
 		{&v1alpha1.SfsClient{}, namedClientIndex, func(o client.Object) []string { return present(o.(*v1alpha1.SfsClient).Spec.ClientKey) }},
 		{&v1alpha1.SfsClient{}, namedCustomIndex, func(o client.Object) []string { return present(o.(*v1alpha1.SfsClient).Spec.CustomKey) }},
 		{&v1alpha1.SfsClientUser{}, clientIndex, func(o client.Object) []string {
@@ -83,24 +74,6 @@ func addIndexes(ctx context.Context, indexer client.FieldIndexer) error {
 		}
 	}
 	return nil
-}
-
-// bucketOf is what the cache has in its index for a clientKey: a place for each would take more room than any other part of an
-// SfsClient but itself.
-func bucketOf(clientKey string) string {
-	const buckets = 1 << 14
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(clientKey))
-	return strconv.Itoa(int(h.Sum32() % buckets))
-}
-
-// havingClient returns the SfsClients that the cache shows to have a client. They are only to be looked at.
-func havingClient(ctx context.Context, cached client.Reader, clientKey string) ([]v1alpha1.SfsClient, error) {
-	var bucket v1alpha1.SfsClientList
-	if err := cached.List(ctx, &bucket, client.MatchingFields{clientKeyIndex: bucketOf(clientKey)}, client.UnsafeDisableDeepCopy); err != nil {
-		return nil, err
-	}
-	return slices.DeleteFunc(bucket.Items, func(c v1alpha1.SfsClient) bool { return c.Status.ClientKey != clientKey }), nil
 }
 
 func present(value string) []string {

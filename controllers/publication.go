@@ -57,13 +57,14 @@ func formOf(spec v1alpha1.SecretSpec, annotations map[string]string) form {
 	return f
 }
 
-// formIn is the form that a Secret has.
+// formIn is the form that a Secret has. One that somebody claims is one of somebody else: it would be deleted with all that is in
+// it, if it were made one of the operator.
 func formIn(have *published) form {
 	f := form{
-		kind: have.kind, merged: !have.made, owned: have.owned, shape: have.annotations[v1alpha1.ShapeAnnotation],
+		kind: have.kind, merged: !have.made || !have.proven, owned: have.owned, shape: have.annotations[v1alpha1.ShapeAnnotation],
 		labels: map[string]string{}, annotations: map[string]string{},
 	}
-	if have.made { // else they are somebody else's
+	if !f.merged { // else they are somebody else's
 		maps.Copy(f.labels, have.labels)
 		maps.Copy(f.annotations, have.annotations)
 		maps.DeleteFunc(f.annotations, func(name, _ string) bool { return strings.HasPrefix(name, "sendforsign.com/") })

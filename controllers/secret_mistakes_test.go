@@ -462,17 +462,99 @@ func TestASecretThatSomebodyClaimsKeepsNothingOfTheOperator(t *testing.T) {
 				for _, name := range []string{"shop-sfs", "shop-sfs-token"} {
 					s := w.secret(name)
 					if s == nil {
-						continue // the operator has claimed it back before
+						t.Fatalf("Secret %s of somebody else is gone", name)
 					}
 					if len(s.Data) != 1 || s.Data["theirs"] == nil {
 						t.Errorf("Secret %s of somebody else has now the keys %v", name, slices.Collect(maps.Keys(s.Data)))
 					}
-					if slices.ContainsFunc(slices.Collect(maps.Keys(s.Annotations)), func(a string) bool { return strings.HasPrefix(a, "sendforsign.com/") }) ||
-						s.Labels[v1alpha1.OwnerLabel] != "" {
+					if len(s.Annotations) > 0 || s.Labels[v1alpha1.OwnerLabel] != "" {
 						t.Errorf("Secret %s still has the labels %v and the annotations %v", name, s.Labels, s.Annotations)
 					}
 				}
 			})
 		}
+	}
+}
+
+// A Secret of somebody else may have what says whose one of the operator is: it was copied.
+func TestASecretThatIsOnlyCopiedIsNotReplaced(t *testing.T) {
+	w := newWorld(t)
+	c := w.newSfsClient("shop", func(c *v1alpha1.SfsClient) { c.Spec.Secret.CreationPolicy = v1alpha1.SecretOrphan })
+	w.settle()
+	was := w.secret("shop-sfs")
+	update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Suspend = true })
+	w.run(time.Minute)
+	w.delete(was)
+	w.create(&corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: w.namespace, Name: "shop-sfs", Annotations: was.Annotations, Labels: map[string]string{v1alpha1.ManagedByLabel: "Helm"},
+		},
+		Type: corev1.SecretTypeBasicAuth,
+		Data: map[string][]byte{"username": []byte("theirs"), "password": []byte("theirs")},
+	})
+	update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Suspend = false })
+	w.run(10 * time.Minute)
+	w.wantCondition(c, v1alpha1.SecretReadyCondition, metav1.ConditionFalse, v1alpha1.SecretConflictReason, "shop-sfs")
+	if s := w.secret("shop-sfs"); s.Type != corev1.SecretTypeBasicAuth || string(s.Data["password"]) != "theirs" || len(s.Data) != 2 {
+		t.Errorf("the Secret of somebody else is now of the type %s with %d values", s.Type, len(s.Data))
+	}
+}
+
+// Without the annotation that says so a Secret that a token was merged into looks like one of the operator.
+func TestASecretOfSomebodyElseIsNotDeletedForWhatItsAnnotationsLack(t *testing.T) {
+	for _, policy := range []v1alpha1.RevocationPolicy{v1alpha1.RevokeNever, v1alpha1.RevokeOnDelete, v1alpha1.RevokeOnRotate} {
+		t.Run(string(policy), func(t *testing.T) {
+			w := newWorld(t)
+			w.newSecretOf("app")
+			c := w.newSfsClient("shop", func(c *v1alpha1.SfsClient) {
+				c.Spec.Token.RevocationPolicy = policy
+				c.Spec.Token.Secret.Name, c.Spec.Token.Secret.CreationPolicy = "app", v1alpha1.SecretMerge
+			})
+			w.settle()
+			w.aliveIn("app", v1alpha1.KeyToken)
+			update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Suspend = true })
+			w.run(time.Minute)
+			update(w, w.secret("app"), func(s *corev1.Secret) { delete(s.Annotations, v1alpha1.CreationPolicyAnnotation) })
+			update(w, c, func(c *v1alpha1.SfsClient) { c.Spec.Suspend, c.Spec.Token.Enabled = false, ptr.To(false) })
+			w.run(10 * time.Minute)
+			w.wantReady(c)
+			s := w.secret("app")
+			if s == nil {
+				t.Fatal("the Secret of somebody else is gone")
+			}
+			if len(s.Data) != 1 || s.Data["theirs"] == nil || len(s.Labels)+len(s.Annotations) > 0 {
+				t.Errorf("it has the keys %v, the labels %v and the annotations %v", slices.Collect(maps.Keys(s.Data)), s.Labels, s.Annotations)
+			}
+		})
+	}
+}
+
+// A Secret that was retained, and that somebody has claimed since, is one to merge into. Nothing stays of what was there before.
+func TestASecretThatWasRetainedAndClaimedIsMergedInto(t *testing.T) {
+	w := newWorld(t)
+	c := w.newSfsClient("shop", func(c *v1alpha1.SfsClient) {
+		c.Spec.Secret.DeletionPolicy, c.Spec.Token.Enabled = v1alpha1.SecretRetain, ptr.To(false)
+	})
+	w.settle()
+	w.delete(c)
+	w.run(time.Minute)
+	update(w, w.secret("shop-sfs"), func(s *corev1.Secret) {
+		delete(s.Labels, v1alpha1.ManagedByLabel)
+		s.Data["theirs"] = []byte("x")
+	})
+	again := w.newSfsClient("shop", func(c *v1alpha1.SfsClient) {
+		c.Spec.Token.Enabled = ptr.To(false)
+		c.Spec.Secret.Name, c.Spec.Secret.CreationPolicy = "shop-sfs", v1alpha1.SecretMerge
+		c.Spec.Secret.Keys = map[string]v1alpha1.SecretKey{v1alpha1.KeyClientKey: "CLIENT"}
+	})
+	w.run(time.Minute)
+	w.wantReady(again)
+	if s := w.secret("shop-sfs"); s.Data["CLIENT"] == nil || s.Data[v1alpha1.KeyClientKey] != nil || s.Data["theirs"] == nil {
+		t.Errorf("it has the keys %v", slices.Collect(maps.Keys(s.Data)))
+	}
+	w.delete(again)
+	w.run(time.Minute)
+	if s := w.secret("shop-sfs"); s == nil || len(s.Data) != 1 || s.Data["theirs"] == nil {
+		t.Errorf("of the Secret of somebody else this is left: %v", s)
 	}
 }

@@ -195,6 +195,12 @@ func (s *Secrets) send(ctx context.Context, secret *corev1.Secret, have *publish
 		// An apply would go over what somebody else has made by this name since it was looked at.
 		err = s.writer.Create(ctx, secret, client.FieldOwner(fieldManager))
 	case want.form.merged:
+		if have.made { // and is claimed by somebody: an apply takes away only what was applied
+			if err = s.rewrite(ctx, emptied(secret), have); err != nil {
+				break
+			}
+			secret.ResourceVersion = ""
+		}
 		err = s.writer.Apply(ctx, applied(secret), client.FieldOwner(fieldManager), client.ForceOwnership)
 	default:
 		err = s.rewrite(ctx, secret, have)
@@ -205,13 +211,29 @@ func (s *Secrets) send(ctx context.Context, secret *corev1.Secret, have *publish
 	return err
 }
 
+// emptied is a Secret without what the operator writes.
+func emptied(secret *corev1.Secret) *corev1.Secret {
+	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
+		Namespace: secret.Namespace, Name: secret.Name, UID: secret.UID, ResourceVersion: secret.ResourceVersion,
+	}}
+}
+
 // rewrite has what is wanted take the place of what the operator wrote.
 func (s *Secrets) rewrite(ctx context.Context, secret *corev1.Secret, have *published) error {
 	last := readShape(have.annotations[v1alpha1.ShapeAnnotation])
+	keys, annotations := have.keys(), slices.Concat(last.Annotations, sealed, unsealed)
+	if key := have.annotations[v1alpha1.TokenKeyAnnotation]; key != "" {
+		keys = append(keys, key, v1alpha1.KeyPreviousTokens)
+		for name, value := range tokenAnnotations {
+			if have.annotations[name] == value {
+				annotations = append(annotations, name)
+			}
+		}
+	}
 	metadata := map[string]any{
 		"uid":         secret.UID,
 		"labels":      instead(append(last.Labels, v1alpha1.OwnerLabel), secret.Labels),
-		"annotations": instead(slices.Concat(last.Annotations, sealed, unsealed), secret.Annotations),
+		"annotations": instead(annotations, secret.Annotations),
 	}
 	if secret.ResourceVersion != "" {
 		metadata["resourceVersion"] = secret.ResourceVersion
@@ -222,7 +244,6 @@ func (s *Secrets) rewrite(ctx context.Context, secret *corev1.Secret, have *publ
 	case have.owned:
 		metadata["ownerReferences"] = []any{map[string]any{"$patch": "delete", "uid": ownerOf(secret)}}
 	}
-	keys := append(have.keys(), present(have.annotations[v1alpha1.TokenKeyAnnotation])...)
 	patch, err := json.Marshal(map[string]any{"metadata": metadata, "data": instead(keys, secret.Data)})
 	if err != nil {
 		return fmt.Errorf("encoding Secret %s: %w", secret.Name, err)
@@ -395,6 +416,8 @@ func (s *Secrets) mayWrite(ctx context.Context, owner client.Object, have *publi
 			message: fmt.Sprintf("Secret %s is immutable, and belongs to somebody else; have it replaced by one that is not", name),
 			pace:    slow,
 		}
+	case have.ours && have.made && !have.proven && !as.merged && (have.immutable || have.kind != as.kind):
+		// It would have to be deleted, and nothing but an annotation or a label that anybody can copy says whose it is.
 	case have.ours && (have.made != as.merged || !have.proven && as.merged):
 		return nil
 	case as.merged && !have.ours && have.labels[v1alpha1.OwnerLabel] == "" && have.annotations[v1alpha1.OwnerNameAnnotation] == "":
@@ -553,8 +576,8 @@ func (s *Secrets) remove(ctx context.Context, owner client.Object, who ref, name
 	case have.proven:
 		err = s.delete(ctx, who, owner.GetNamespace(), name, client.Preconditions{UID: &have.uid})
 	case have.made: // but somebody claims it: what is not the operator's stays
-		bare := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: owner.GetNamespace(), Name: name, UID: have.uid}}
-		err = s.counted(metrics.SecretUpdated, s.rewrite(ctx, bare, have))
+		one := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: owner.GetNamespace(), Name: name, UID: have.uid}}
+		err = s.counted(metrics.SecretUpdated, s.rewrite(ctx, one, have))
 	default:
 		// What is applied without anything takes away all that was applied before.
 		nothing := corev1ac.Secret(name, owner.GetNamespace()).WithUID(have.uid)

@@ -42,8 +42,8 @@ const (
 	secretIndex = "secret" // of a resource: the names of its Secrets that its spec names
 	ownerIndex  = "owner"  // of a Secret whose name does not tell: the UID of its resource
 
-	// These serve to find rivals, also at the API server: the CRD lets it select by them.
-	clientKeyIndex   = "status.clientKey" // in the cache it is bucketIndex
+	// These serve to find rivals, also at the API server: the CRD lets it select by them. The cache has bucketIndex for the first.
+	clientKeyIndex   = "status.clientKey"
 	namedClientIndex = "spec.clientKey"
 	namedCustomIndex = "spec.customKey"
 )

@@ -139,7 +139,7 @@ func shapeCases(s shapedSecret) map[string]validationCase {
 			"", "-note", "a b", "a/b/c", letters(64)),
 		refusedCases(annotations, annotation, "can not be set, but for argocd.argoproj.io/ignore-resource-updates",
 			"sendforsign.com/content-hash", "argocd.argoproj.io/tracking-id", "argocd.argoproj.io/ignore-resource-updates-too",
-			"kubernetes.io/service-account.name"),
+			"kubernetes.io/service-account.name", "kubectl.kubernetes.io/last-applied-configuration"),
 
 		countCases(data, "{{ .baseURL }}", 1, 16),
 		sizeCases(data+".text", 1, 16384, one(data, "text")),

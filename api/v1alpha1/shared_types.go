@@ -117,7 +117,7 @@ type SecretMetadata struct {
 	// annotations of the Secret, at most 16. Absent: none but those of the operator.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=16
-	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('sendforsign.com/') && !k.startsWith('kubernetes.io/service-account.') && (!k.startsWith('argocd.argoproj.io/') || k == 'argocd.argoproj.io/ignore-resource-updates'))",message="annotations sendforsign.com/*, kubernetes.io/service-account.* and argocd.argoproj.io/* can not be set, but for argocd.argoproj.io/ignore-resource-updates"
+	// +kubebuilder:validation:XValidation:rule="self.all(k, !k.startsWith('sendforsign.com/') && !k.startsWith('kubernetes.io/service-account.') && k != 'kubectl.kubernetes.io/last-applied-configuration' && (!k.startsWith('argocd.argoproj.io/') || k == 'argocd.argoproj.io/ignore-resource-updates'))",message="annotations sendforsign.com/*, kubernetes.io/service-account.*, kubectl.kubernetes.io/last-applied-configuration and argocd.argoproj.io/* can not be set, but for argocd.argoproj.io/ignore-resource-updates"
 	// +kubebuilder:validation:XValidation:rule="self.all(k, !format.qualifiedName().validate(k.lowerAscii()).hasValue())",message="an annotation must be a name, or a domain, '/' and a name"
 	Annotations map[string]SecretAnnotationValue `json:"annotations,omitempty"`
 }

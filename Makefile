@@ -268,7 +268,7 @@ FUZZ_FOR ?= 30s
 
 # What runs is counted by what it uses of the machine, so nothing else should run on it.
 .PHONY: bench
-bench: bench-build ## Measure the operator beside a bare probe and External Secrets (some 20 minutes; BENCH=flags of hack/bench)
+bench: bench-build ## Measure the operator beside a bare probe and External Secrets (half an hour; BENCH=flags of hack/bench)
 	@$(BENCH_RUN) $(BENCH)
 
 .PHONY: bench-full

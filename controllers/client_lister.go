@@ -22,7 +22,8 @@ import (
 	"github.com/sendforsign/sfs-operator/api/v1alpha1"
 )
 
-// clientLister lists SfsClients, of which there may be a hundred thousand, as they are in the cache: they MUST NOT be changed.
+// clientLister lists SfsClients, of which there may be a hundred thousand, as they are in the cache: they MUST NOT be changed, but
+// the lists may.
 // A client.Reader puts a copy of each in a list, which takes a kilobyte for each also where nothing in it is copied.
 type clientLister interface {
 	// allClients fails while the cache is not filled.
@@ -106,21 +107,19 @@ func CacheOf(mgr ctrl.Manager) (*Cache, error) {
 func (c *Cache) newInformer(
 	from toolscache.ListerWatcher, of runtime.Object, resync time.Duration, indexers toolscache.Indexers,
 ) toolscache.SharedIndexInformer {
-	_, ofClients := of.(*v1alpha1.SfsClient)
-	if ofClients {
+	switch of.(type) {
+	case *v1alpha1.SfsClient:
 		maps.Copy(indexers, clientIndexes)
-	}
-	if _, ofSecrets := of.(*corev1.Secret); ofSecrets {
+	case *corev1.Secret:
 		// Nobody asks for those of a namespace. It would take 40 bytes for each, and 300 where each has a namespace of its own.
 		delete(indexers, toolscache.NamespaceIndex)
 	}
 	informer := toolscache.NewSharedIndexInformer(from, of, resync, indexers)
-	if !ofClients {
-		return informer
+	if _, ofClients := of.(*v1alpha1.SfsClient); ofClients {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.clients = append(c.clients, informer)
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.clients = append(c.clients, informer)
 	return informer
 }
 

@@ -107,7 +107,8 @@ func (o oracle) quiet() {
 		switch {
 		case what == "sfs create token":
 			mints += n
-		case strings.HasPrefix(what, "api create secrets "), strings.HasPrefix(what, "api patch secrets "):
+		case strings.HasPrefix(what, "api create secrets "), strings.HasPrefix(what, "api apply secrets "),
+			strings.HasPrefix(what, "api patch secrets "):
 			publications += n
 		case strings.HasPrefix(what, "api patch sfsclients/status "):
 			writes += n

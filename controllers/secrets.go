@@ -196,12 +196,12 @@ func (s *Secrets) send(ctx context.Context, secret *corev1.Secret, have *publish
 		err = s.writer.Create(ctx, secret, client.FieldOwner(fieldManager))
 	case want.form.merged:
 		if have.made { // and is claimed by somebody: an apply takes away only what was applied
-			if err = s.rewrite(ctx, emptied(secret), have); err != nil {
-				break
-			}
-			secret.ResourceVersion = ""
+			err = s.rewrite(ctx, emptied(secret.Namespace, secret.Name, have), have)
+			secret.ResourceVersion = "" // is another one then
 		}
-		err = s.writer.Apply(ctx, applied(secret), client.FieldOwner(fieldManager), client.ForceOwnership)
+		if err == nil {
+			err = s.writer.Apply(ctx, applied(secret), client.FieldOwner(fieldManager), client.ForceOwnership)
+		}
 	default:
 		err = s.rewrite(ctx, secret, have)
 	}
@@ -212,10 +212,8 @@ func (s *Secrets) send(ctx context.Context, secret *corev1.Secret, have *publish
 }
 
 // emptied is a Secret without what the operator writes.
-func emptied(secret *corev1.Secret) *corev1.Secret {
-	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{
-		Namespace: secret.Namespace, Name: secret.Name, UID: secret.UID, ResourceVersion: secret.ResourceVersion,
-	}}
+func emptied(namespace, name string, have *published) *corev1.Secret {
+	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, UID: have.uid, ResourceVersion: have.resourceVersion}}
 }
 
 // rewrite has what is wanted take the place of what the operator wrote.
@@ -576,8 +574,7 @@ func (s *Secrets) remove(ctx context.Context, owner client.Object, who ref, name
 	case have.proven:
 		err = s.delete(ctx, who, owner.GetNamespace(), name, client.Preconditions{UID: &have.uid})
 	case have.made: // but somebody claims it: what is not the operator's stays
-		one := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: owner.GetNamespace(), Name: name, UID: have.uid}}
-		err = s.counted(metrics.SecretUpdated, s.rewrite(ctx, one, have))
+		err = s.counted(metrics.SecretUpdated, s.rewrite(ctx, emptied(owner.GetNamespace(), name, have), have))
 	default:
 		// What is applied without anything takes away all that was applied before.
 		nothing := corev1ac.Secret(name, owner.GetNamespace()).WithUID(have.uid)
